@@ -1,0 +1,10 @@
+//! Contract suites: what every log, feed and view store must do. Each implementation's tests call
+//! them; a fake that doesn't pass them lies.
+
+mod feed;
+mod log;
+mod views;
+
+pub use feed::feed;
+pub use log::log;
+pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

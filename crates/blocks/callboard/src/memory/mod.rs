@@ -1,0 +1,20 @@
+//! A log, a feed and views in memory: the embedded topology, and tests without services. They pass
+//! the same contract suites as the real ones.
+
+mod bus;
+mod log;
+mod process_manager;
+mod views;
+
+pub use bus::{MemoryBus, MemoryConnect, MemoryFeed};
+pub use log::{LockedMemoryLog, MemoryLog};
+pub use process_manager::MemoryProcessManagerStore;
+pub use views::{MemoryProjection, MemoryViews};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The data behind a mutex; whoever panicked while holding it left it whole (it is only held over
+/// moves of values).
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

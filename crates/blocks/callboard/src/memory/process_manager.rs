@@ -1,0 +1,82 @@
+//! A process manager's store in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+use crate::log::Source;
+use crate::names::{Checkpoint, Position};
+use crate::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Registration};
+use crate::subscription::Lock;
+
+#[derive(Default)]
+struct Data {
+    checkpoint: Option<Checkpoint>,
+    pending: BTreeMap<(Position, u32), PendingCommand>,
+    halted: Option<String>,
+}
+
+/// Registration, checkpoint and pending commands in memory. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryProcessManagerStore {
+    data: Arc<Mutex<Data>>,
+}
+
+impl MemoryProcessManagerStore {
+    /// A store of a process manager that never started.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl ProcessManagerStore for MemoryProcessManagerStore {
+    async fn load(&self) -> Result<Registration, Source> {
+        let data = lock(&self.data);
+        Ok(match (&data.halted, data.checkpoint) {
+            (Some(reason), _) => Registration::StandBy(reason.clone()),
+            (None, Some(checkpoint)) => Registration::At(checkpoint),
+            (None, None) => Registration::Unregistered,
+        })
+    }
+
+    async fn register(&self, at: Checkpoint) -> Result<(), Source> {
+        lock(&self.data).checkpoint.get_or_insert(at);
+        Ok(())
+    }
+
+    async fn advance(
+        &self,
+        from: Checkpoint,
+        to: Checkpoint,
+        commands: &[PendingCommand],
+        _lock: Lock,
+    ) -> Result<Advanced, Source> {
+        let mut data = lock(&self.data);
+        match data.checkpoint {
+            Some(checkpoint) if checkpoint == from => {}
+            other => return Ok(Advanced::Elsewhere(other.unwrap_or_default())),
+        }
+        data.checkpoint = Some(to);
+        for command in commands {
+            data.pending.insert((command.position, command.index), command.clone());
+        }
+        Ok(Advanced::Done)
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<PendingCommand>, Source> {
+        Ok(lock(&self.data).pending.values().take(limit).cloned().collect())
+    }
+
+    async fn answered(&self, commands: &[(Position, u32)]) -> Result<(), Source> {
+        let mut data = lock(&self.data);
+        for command in commands {
+            data.pending.remove(command);
+        }
+        Ok(())
+    }
+
+    async fn halt(&self, reason: &str) -> Result<(), Source> {
+        lock(&self.data).halted = Some(reason.to_owned());
+        Ok(())
+    }
+}

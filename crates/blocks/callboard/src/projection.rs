@@ -1,0 +1,101 @@
+//! Projections: pure folds of a log into rows, one per key.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::{Log, Recorded};
+use crate::names::Position;
+use crate::panic_text;
+
+/// A pure fold of a log into a view, a row per key.
+///
+/// The engine loads the rows of a batch's keys, folds in memory and writes them with one statement
+/// into a real table that migrations define; in memory it runs as it is.
+pub trait Projection: Send + Sync + 'static {
+    /// The log that it follows.
+    type Log: Log;
+    /// The key of a row: one column, or a tuple of as many as [`Projection::KEY`] names. Its order
+    /// is the order of the view.
+    type Key: Serialize + DeserializeOwned + Clone + Eq + Ord + Hash + Debug + Send + Sync + 'static;
+    /// A row: a serde struct whose fields are the table's columns, the key's included. Exact
+    /// decimals are strings.
+    type Row: Serialize + DeserializeOwned + Clone + PartialEq + Debug + Send + Sync + 'static;
+
+    /// The subscriber's name, unique in its log, e.g. `products`.
+    const NAME: &'static str;
+    /// Grows with every change of the fold or the row: the projection then rebuilds itself.
+    const VERSION: u32;
+    /// The table with its schema, e.g. `warehouse.products`.
+    const TABLE: &'static str;
+    /// The key's columns, in the order of the key's parts.
+    const KEY: &'static [&'static str];
+
+    /// The keys whose rows an event touches.
+    fn keys(event: &<Self::Log as Log>::Event) -> Vec<Self::Key>;
+
+    /// The row of `key` after the event; `None` deletes it.
+    fn fold(key: &Self::Key, row: Option<Self::Row>, event: &Recorded<<Self::Log as Log>::Event>) -> Option<Self::Row>;
+}
+
+/// An event that a fold can't take: it panicked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the fold panicked on the event at position {position}: {reason}")]
+pub struct FoldPanic {
+    /// Where the event stands.
+    pub position: Position,
+    /// What the panic said.
+    pub reason: String,
+}
+
+/// An event of the log that `P` follows.
+pub type EventOf<P> = <<P as Projection>::Log as Log>::Event;
+
+/// The keys that these events touch, each once.
+///
+/// # Errors
+/// [`FoldPanic`] when [`Projection::keys`] panics.
+pub fn keys_of<P: Projection>(events: &[Recorded<EventOf<P>>]) -> Result<Vec<P::Key>, FoldPanic> {
+    let mut seen = std::collections::HashSet::new();
+    let mut keys = Vec::new();
+    for event in events {
+        for key in guarded(event, || P::keys(&event.event))? {
+            if seen.insert(key.clone()) {
+                keys.push(key);
+            }
+        }
+    }
+    Ok(keys)
+}
+
+/// Folds events into rows. `rows` holds the row of every key of [`keys_of`] that has one; returns
+/// the row of every touched key afterwards, `None` where it has none.
+///
+/// # Errors
+/// [`FoldPanic`] names the event on which the fold panicked.
+pub fn fold<P: Projection>(
+    mut rows: HashMap<P::Key, P::Row>,
+    events: &[Recorded<EventOf<P>>],
+) -> Result<HashMap<P::Key, Option<P::Row>>, FoldPanic> {
+    let mut folded: HashMap<P::Key, Option<P::Row>> = HashMap::new();
+    for event in events {
+        for key in guarded(event, || P::keys(&event.event))? {
+            let before = folded.remove(&key).unwrap_or_else(|| rows.remove(&key));
+            let after = guarded(event, || P::fold(&key, before, event))?;
+            folded.insert(key, after);
+        }
+    }
+    Ok(folded)
+}
+
+fn guarded<E, T>(event: &Recorded<E>, work: impl FnOnce() -> T) -> Result<T, FoldPanic> {
+    // The work owns or only reads what it is given, so nothing half-changed outlives a panic.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| FoldPanic {
+        position: event.position,
+        reason: panic_text(&*panic),
+    })
+}

@@ -1,0 +1,24 @@
+//! What a relay must remember: one number, how far a log is published, and whose turn it is.
+
+use std::future::Future;
+
+use uuid::Uuid;
+
+use crate::log::Source;
+use crate::names::Position;
+
+/// Stores one log's `published` and the relay's lease. Dropping any of these futures is safe.
+pub trait RelayStore: Clone + Send + Sync + 'static {
+    /// Takes or renews the lease for `holder`, for 2 s on the database's clock; whether it has it.
+    fn lease(&self, holder: Uuid) -> impl Future<Output = Result<bool, Source>> + Send;
+
+    /// Gives the lease back, so that another relay needn't wait for its end.
+    fn release(&self, holder: Uuid) -> impl Future<Output = Result<(), Source>> + Send;
+
+    /// The last position that is published.
+    fn published(&self) -> impl Future<Output = Result<Position, Source>> + Send;
+
+    /// Moves `published` to `to` if it is `from`; whether it was. So neither a stale relay nor an
+    /// operator's rewind is overwritten.
+    fn advance(&self, from: Position, to: Position) -> impl Future<Output = Result<bool, Source>> + Send;
+}

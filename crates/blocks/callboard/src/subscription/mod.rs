@@ -1,0 +1,157 @@
+//! Subscriptions: how a subscriber follows its log, exactly once and in order.
+//!
+//! [`judge`] is the whole rule, as a pure function. [`Runner`] is the engine around it, one for all
+//! topologies: it takes deliveries from a [`Feed`], reads the log where something is missing, and
+//! hands gapless runs to a [`Subscriber`], which applies each in one transaction with its checkpoint.
+
+mod feed;
+mod runner;
+mod status;
+mod supervise;
+
+pub use feed::{Connect, Delivery, Feed, FeedError, Foreign};
+pub use runner::{BATCH_MAX_EVENTS, RunError, Runner};
+pub use status::{Mode, Status};
+pub use supervise::{Backoff, Supervisor};
+
+use std::future::Future;
+
+use crate::event::{Log, Recorded};
+use crate::log::Source;
+use crate::names::{Checkpoint, Position};
+
+/// What an event is to a subscriber that stands at a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Applied before: acknowledge and count it.
+    Duplicate,
+    /// The very next one: take it.
+    Next,
+    /// Something is missing in front of it: read the log.
+    Gap,
+    /// It is of another timeline than the checkpoint. The log says which of the two is lost.
+    Mismatch,
+}
+
+/// Judges an event against a checkpoint, by its position and the id of the event before it.
+pub fn judge<E>(checkpoint: Checkpoint, event: &Recorded<E>) -> Verdict {
+    if event.position < checkpoint.position {
+        Verdict::Duplicate
+    } else if event.position == checkpoint.position {
+        if event.id == checkpoint.event_id {
+            Verdict::Duplicate
+        } else {
+            Verdict::Mismatch
+        }
+    } else if event.position > checkpoint.position.next() {
+        Verdict::Gap
+    } else if event.previous_id == checkpoint.event_id {
+        Verdict::Next
+    } else {
+        Verdict::Mismatch
+    }
+}
+
+/// Whether to wait for the checkpoint's lock while another replica holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Wait: the holder is about to be done.
+    Wait,
+    /// Skip: whoever holds it is doing the same work.
+    Skip,
+}
+
+/// What became of a run of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything behind the checkpoint was applied and the checkpoint moved to here.
+    Moved {
+        /// The checkpoint afterwards.
+        checkpoint: Checkpoint,
+        /// How many events changed the state; the others were applied before.
+        events: usize,
+    },
+    /// Nothing was applied: the run doesn't continue the stored checkpoint, or the log doesn't
+    /// hold it.
+    NotNext {
+        /// The checkpoint as stored.
+        checkpoint: Checkpoint,
+    },
+    /// Nothing was applied: another replica holds the checkpoint ([`Lock::Skip`] only).
+    Busy,
+}
+
+/// Why a subscriber couldn't start or apply; the type says what happens next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscriberError {
+    /// Nothing is wrong with the events: retried with backoff.
+    #[error("{subscriber} can't go on at present")]
+    Transient {
+        /// The subscriber's name.
+        subscriber: &'static str,
+        /// The cause.
+        #[source]
+        source: Source,
+    },
+    /// This event can't be applied, today or tomorrow: the subscriber halts.
+    #[error("{subscriber} can't apply the event at position {position}")]
+    Permanent {
+        /// The subscriber's name.
+        subscriber: &'static str,
+        /// Where the event stands.
+        position: Position,
+        /// The cause.
+        #[source]
+        source: Source,
+    },
+    /// Its row says that it must not run: halted, paused, or of a newer VERSION.
+    #[error("{subscriber} stands by: {reason}")]
+    StandBy {
+        /// The subscriber's name.
+        subscriber: &'static str,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A named consumer of one log: a projection or a process manager with its storage.
+pub trait Subscriber: Send + 'static {
+    /// The log that it follows.
+    type Log: Log;
+
+    /// Its name, unique in its log.
+    fn name(&self) -> &'static str;
+
+    /// Makes everything ready, also after a failure, and returns the stored checkpoint.
+    ///
+    /// # Errors
+    /// [`SubscriberError::StandBy`] when its row forbids it to run.
+    fn start(&mut self) -> impl Future<Output = Result<Checkpoint, SubscriberError>> + Send;
+
+    /// The stored checkpoint, which another replica may have moved.
+    ///
+    /// # Errors
+    /// As [`Subscriber::start`].
+    fn checkpoint(&mut self) -> impl Future<Output = Result<Checkpoint, SubscriberError>> + Send;
+
+    /// Applies a gapless run in one transaction: locks the checkpoint, drops what it has applied
+    /// already, applies the rest and moves the checkpoint. All or nothing.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Permanent`] names the event at fault; nothing was applied then.
+    fn apply(
+        &mut self,
+        events: &[Recorded<<Self::Log as Log>::Event>],
+        lock: Lock,
+    ) -> impl Future<Output = Result<Applied, SubscriberError>> + Send;
+
+    /// Stores that the subscriber has halted, so that no replica runs it until it is resumed.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Transient`] when it couldn't be stored.
+    fn halt(&mut self, reason: &str) -> impl Future<Output = Result<(), SubscriberError>> + Send;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! How a subscriber is doing: for readiness, metrics and waiting queries.
+
+use crate::names::{Checkpoint, Position};
+
+/// How a subscriber gets its events at present.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Not started yet.
+    #[default]
+    Starting,
+    /// From its feed.
+    Live,
+    /// From the log alone: the feed is away.
+    FromLog,
+    /// Not running: its row forbids it, or another timeline was found. Holds the reason.
+    Halted(String),
+}
+
+/// A subscriber's status, as one watch value.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// The checkpoint as last seen.
+    pub checkpoint: Checkpoint,
+    /// The head as last seen.
+    pub head: Position,
+    /// Where its events come from.
+    pub mode: Mode,
+    /// Events applied by this process.
+    pub applied: u64,
+    /// Deliveries that had been applied before.
+    pub duplicates: u64,
+    /// Times that something was missing and read from the log.
+    pub gaps: u64,
+    /// Deliveries that were not ours.
+    pub foreign: u64,
+    /// Transactions that applied events.
+    pub transactions: u64,
+}
+
+impl Status {
+    /// How many events it is behind the head.
+    pub fn lag_events(&self) -> u64 {
+        self.head.get().saturating_sub(self.checkpoint.position.get())
+    }
+}

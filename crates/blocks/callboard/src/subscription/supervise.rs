@@ -1,0 +1,239 @@
+//! Keeps a subscriber running: a task that consumes its feed, and one that heals it from the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::error_chain;
+use crate::log::LogReader;
+use crate::names::Checkpoint;
+use crate::subscription::{Connect, Delivery, Feed, Foreign, Lock, Mode, RunError, Runner, Status, Subscriber};
+
+/// How often a subscriber looks by itself, and how long a checkpoint may stand still behind the
+/// head before the log is read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Growing delays with jitter, so that replicas don't knock all at once.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    least: Duration,
+    most: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    /// Delays from `least` on, doubling up to `most`.
+    pub fn new(least: Duration, most: Duration) -> Self {
+        Self {
+            least,
+            most,
+            next: least,
+        }
+    }
+
+    /// The next delay: between half and all of the present step.
+    pub fn next_delay(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(self.most);
+        let random = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+        step.mul_f64(0.5 + random / 2.0)
+    }
+
+    /// Waits for the next delay; false when shut down meanwhile. Dropping the future is safe.
+    pub async fn wait(&mut self, shutdown: &CancellationToken) -> bool {
+        let delay = self.next_delay();
+        tokio::select! {
+            () = shutdown.cancelled() => false,
+            () = tokio::time::sleep(delay) => true,
+        }
+    }
+
+    /// Begins with the least delay again.
+    pub fn reset(&mut self) {
+        self.next = self.least;
+    }
+}
+
+impl Default for Backoff {
+    /// 0.2 to 10 s.
+    fn default() -> Self {
+        Self::new(Duration::from_millis(200), Duration::from_secs(10))
+    }
+}
+
+/// Runs one subscriber until it is shut down, through whatever happens to its feed and its store.
+pub struct Supervisor<S: Subscriber, R, C> {
+    runner: Arc<Mutex<Runner<S, R>>>,
+    connect: C,
+    name: &'static str,
+    status: watch::Receiver<Status>,
+}
+
+impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
+    /// A supervisor of `subscriber`. Nothing happens before [`Supervisor::run`].
+    pub fn new(subscriber: S, reader: R, connect: C) -> Self {
+        let name = subscriber.name();
+        let runner = Runner::new(subscriber, reader);
+        let status = runner.status();
+        Self {
+            runner: Arc::new(Mutex::new(runner)),
+            connect,
+            name,
+            status,
+        }
+    }
+
+    /// How the subscriber is doing.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Registers the subscriber and loads what it needs, with retries; false when shut down before.
+    /// A process manager's service does it before its first listener opens.
+    pub async fn start(&self, shutdown: &CancellationToken) -> bool {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.runner.lock().await.start().await {
+                // What stands by is looked after while running.
+                Ok(()) | Err(RunError::Stopped { .. }) => return true,
+                Err(error) => tracing::warn!(subscriber = self.name, error = error_chain(&error), "not started yet"),
+            }
+            if !backoff.wait(shutdown).await {
+                return false;
+            }
+        }
+    }
+
+    /// Runs until `shutdown`; stops between steps, never inside one.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self {
+            runner, connect, name, ..
+        } = self;
+        // Apart from the feed, so that nothing that the broker does can hold up the healing.
+        let healer = tokio::spawn(heal(runner.clone(), name, shutdown.clone()));
+        consume(runner, connect, name, shutdown).await;
+        let _ = healer.await;
+    }
+}
+
+/// Consumes feed after feed.
+async fn consume<S: Subscriber, R: LogReader, C: Connect>(
+    runner: Arc<Mutex<Runner<S, R>>>,
+    mut connect: C,
+    name: &'static str,
+    shutdown: CancellationToken,
+) {
+    let mut backoff = Backoff::default();
+    while !shutdown.is_cancelled() {
+        match bring_up(&runner).await {
+            Ok(()) => {}
+            Err(error) => {
+                // Halted and paused ones attach no consumer; they are asked again in a while.
+                tracing::debug!(subscriber = name, error = error_chain(&error), "not consuming");
+                backoff.wait(&shutdown).await;
+                continue;
+            }
+        }
+        let connected = tokio::select! {
+            connected = connect.connect() => connected,
+            () = shutdown.cancelled() => return,
+        };
+        let ended = match connected {
+            Ok(feed) => {
+                backoff.reset();
+                runner.lock().await.set_mode(Mode::Live);
+                drain(&runner, feed, name, &shutdown).await
+            }
+            Err(error) => Some(error_chain(&error)),
+        };
+        if let Some(reason) = ended {
+            tracing::warn!(
+                subscriber = name,
+                reason,
+                "the feed is away: reading from the log meanwhile"
+            );
+            let mut runner = runner.lock().await;
+            if !runner.is_stopped() {
+                runner.set_mode(Mode::FromLog);
+            }
+        }
+        backoff.wait(&shutdown).await;
+    }
+}
+
+/// Starts what isn't running, and reads what was missed while no feed was attached.
+async fn bring_up<S: Subscriber, R: LogReader>(runner: &Mutex<Runner<S, R>>) -> Result<(), RunError> {
+    let mut runner = runner.lock().await;
+    runner.start().await?;
+    runner.catch_up(Lock::Skip).await
+}
+
+/// Takes deliveries until the feed is lost (why) or the subscriber stopped or was shut down.
+async fn drain<S: Subscriber, R: LogReader, F: Feed>(
+    runner: &Mutex<Runner<S, R>>,
+    mut feed: F,
+    name: &'static str,
+    shutdown: &CancellationToken,
+) -> Option<String> {
+    loop {
+        let stopped = { runner.lock().await.stopped() };
+        let deliveries = tokio::select! {
+            deliveries = feed.next() => deliveries,
+            () = shutdown.cancelled() => return None,
+            () = stopped.cancelled() => return None,
+        };
+        let deliveries = match deliveries {
+            Ok(deliveries) => deliveries,
+            Err(error) => return Some(error_chain(&error)),
+        };
+        let foreign = offer(runner, &deliveries, name, shutdown).await?;
+        if let Err(error) = feed.settle(&foreign).await {
+            return Some(error_chain(&error));
+        }
+    }
+}
+
+/// Offers deliveries until they are applied; `None` when stopped or shut down before.
+async fn offer<S: Subscriber, R: LogReader>(
+    runner: &Mutex<Runner<S, R>>,
+    deliveries: &[Delivery],
+    name: &'static str,
+    shutdown: &CancellationToken,
+) -> Option<Vec<Foreign>> {
+    let mut backoff = Backoff::default();
+    loop {
+        match runner.lock().await.offer(deliveries).await {
+            Ok(foreign) => return Some(foreign),
+            Err(RunError::Stopped { .. }) => return None,
+            Err(error) => tracing::warn!(subscriber = name, error = error_chain(&error), "retried in a while"),
+        }
+        if !backoff.wait(shutdown).await {
+            return None;
+        }
+    }
+}
+
+/// Looks once a second: whoever's checkpoint stands still behind the head is brought on from the log.
+async fn heal<S: Subscriber, R: LogReader>(
+    runner: Arc<Mutex<Runner<S, R>>>,
+    name: &'static str,
+    shutdown: CancellationToken,
+) {
+    let mut seen: Option<Checkpoint> = None;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        match runner.lock().await.look(seen).await {
+            Ok(checkpoint) => seen = checkpoint,
+            Err(error) => {
+                tracing::warn!(subscriber = name, error = error_chain(&error), "can't look at the log");
+                seen = None;
+            }
+        }
+    }
+}

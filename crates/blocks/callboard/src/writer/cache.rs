@@ -1,0 +1,220 @@
+//! The cache: everything in it is exactly as of one position.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lru::LruCache;
+
+use crate::aggregate::{State, StateType};
+use crate::event::{Event, Log, Recorded};
+use crate::log::{LogReader, ReadError};
+use crate::names::{Checkpoint, Position, StreamName, Version};
+use crate::writer::overlay::Overlay;
+use crate::{error_chain, panic_text};
+
+/// How many events one read of a load or a follow takes.
+pub(crate) const PAGE: usize = 1_000;
+
+/// A stream's version and the states folded from it.
+pub(crate) struct StreamEntry<L: Log> {
+    pub(crate) version: Version,
+    pub(crate) states: Vec<(TypeId, Box<dyn State<L>>)>,
+}
+
+impl<L: Log> StreamEntry<L> {
+    pub(crate) fn state(&self, id: TypeId) -> Option<&dyn State<L>> {
+        self.states
+            .iter()
+            .find(|(kept, _)| *kept == id)
+            .map(|(_, state)| &**state)
+    }
+
+    pub(crate) fn evolve(&mut self, event: &L::Event) {
+        self.version = self.version.next();
+        for (_, state) in &mut self.states {
+            state.evolve(event);
+        }
+    }
+
+    pub(crate) fn clone_entry(&self) -> Self {
+        let states = self.states.iter().map(|(id, state)| (*id, state.clone_box())).collect();
+        Self {
+            version: self.version,
+            states,
+        }
+    }
+}
+
+/// A live model, or why it can't be folded.
+pub(crate) type Model<L> = Result<Box<dyn State<L>>, String>;
+
+/// Aggregates, known absences and live models of one log, all as of `at`.
+pub(crate) struct Cache<L: Log> {
+    pub(crate) at: Checkpoint,
+    streams: LruCache<StreamName, StreamEntry<L>>,
+    models: HashMap<TypeId, Model<L>>,
+    capacity: usize,
+}
+
+/// Streams that can't be folded by this code, with the reason.
+pub(crate) type Unreadable = HashMap<StreamName, String>;
+
+impl<L: Log> Cache<L> {
+    /// An empty cache before the first event.
+    pub(crate) fn new(models: &[StateType<L>], capacity: usize) -> Self {
+        Self {
+            at: Checkpoint::START,
+            streams: LruCache::unbounded(),
+            models: models.iter().map(|model| (model.id, Ok((model.empty)()))).collect(),
+            capacity,
+        }
+    }
+
+    pub(crate) fn has_models(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    pub(crate) fn stream(&self, stream: &StreamName) -> Option<&StreamEntry<L>> {
+        self.streams.peek(stream)
+    }
+
+    pub(crate) fn model(&self, id: TypeId) -> Option<&Model<L>> {
+        self.models.get(&id)
+    }
+
+    /// Loads what is missing of these streams, as of `at`: history is immutable, so that is exact.
+    pub(crate) async fn load<R: LogReader>(
+        &mut self,
+        reader: &R,
+        reads: impl Iterator<Item = (StreamName, StateType<L>)>,
+    ) -> Result<Unreadable, ReadError> {
+        let mut loading: HashMap<StreamName, StreamEntry<L>> = HashMap::new();
+        for (stream, state) in reads {
+            let cached = self
+                .streams
+                .get(&stream)
+                .is_some_and(|entry| entry.state(state.id).is_some());
+            if !cached {
+                let entry = loading.entry(stream).or_insert(StreamEntry {
+                    version: Version::NONE,
+                    states: Vec::new(),
+                });
+                if entry.state(state.id).is_none() {
+                    entry.states.push((state.id, (state.empty)()));
+                }
+            }
+        }
+        let mut unreadable = Unreadable::new();
+        self.fold_streams(reader, &mut loading, &mut unreadable).await?;
+        for (stream, mut loaded) in loading {
+            if let Some(cached) = self.streams.pop(&stream) {
+                loaded.states.extend(cached.states);
+            }
+            self.streams.put(stream, loaded);
+        }
+        Ok(unreadable)
+    }
+
+    async fn fold_streams<R: LogReader>(
+        &self,
+        reader: &R,
+        loading: &mut HashMap<StreamName, StreamEntry<L>>,
+        unreadable: &mut Unreadable,
+    ) -> Result<(), ReadError> {
+        if self.at.position == Position::START {
+            return Ok(());
+        }
+        let mut wanted: Vec<_> = loading.keys().cloned().map(|stream| (stream, Version::NONE)).collect();
+        wanted.sort();
+        while !wanted.is_empty() {
+            let events = reader.read_streams(&wanted, self.at.position, PAGE).await?;
+            let complete = events.len() < PAGE;
+            let last = events.last().map(|event| (event.stream.clone(), event.version));
+            for event in events {
+                if unreadable.contains_key(&event.stream) {
+                    continue;
+                }
+                if let Some(entry) = loading.get_mut(&event.stream)
+                    && let Err(reason) = decode_and(&event, |decoded| entry.evolve(decoded))
+                {
+                    loading.remove(&event.stream);
+                    unreadable.insert(event.stream.clone(), reason);
+                }
+            }
+            let Some((stream, version)) = last.filter(|_| !complete) else {
+                break;
+            };
+            // Ordered by stream: everything before the last one is complete.
+            wanted.retain(|(name, _)| *name >= stream);
+            if let Some(first) = wanted.first_mut() {
+                first.1 = version;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in events that others recorded. They follow `at` without a gap.
+    pub(crate) fn follow(&mut self, events: &[Recorded]) {
+        for event in events {
+            debug_assert_eq!(event.position, self.at.position.next(), "the log is gapless");
+            self.at = event.checkpoint();
+            if let Some(entry) = self.streams.peek_mut(&event.stream)
+                && decode_and(event, |decoded| entry.evolve(decoded)).is_err()
+            {
+                // Whoever reads the stream next loads it and gets the reason.
+                self.streams.pop(&event.stream);
+            }
+            for model in self.models.values_mut() {
+                if let Ok(state) = model
+                    && let Err(reason) = decode_and(event, |decoded| state.evolve(decoded))
+                {
+                    tracing::error!(log = L::NAME, position = %event.position, reason, "a live model can't follow the log");
+                    *model = Err(reason);
+                }
+            }
+        }
+    }
+
+    /// Takes in a batch of our own after it was recorded up to `at`.
+    pub(crate) fn absorb(&mut self, overlay: Overlay<L>, at: Checkpoint) {
+        self.at = at;
+        for model in self.models.values_mut() {
+            if let Ok(state) = model {
+                let evolved = catch_unwind(AssertUnwindSafe(|| {
+                    overlay.typed_events().for_each(|event| state.evolve(event));
+                }));
+                if let Err(panic) = evolved {
+                    *model = Err(panic_text(&*panic));
+                }
+            }
+        }
+        for (stream, entry) in overlay.into_streams() {
+            self.streams.put(stream, entry);
+        }
+    }
+
+    /// Forgets the streams that weren't used for longest. Never called while a batch uses them.
+    pub(crate) fn evict(&mut self) {
+        while self.streams.len() > self.capacity {
+            self.streams.pop_lru();
+        }
+    }
+
+    /// The versions in the cache, for tests that compare it with a fresh fold.
+    #[cfg(test)]
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&StreamName, &StreamEntry<L>)> {
+        self.streams.iter()
+    }
+}
+
+/// Decodes an event and evolves with it; why it can't be done, where it can't.
+fn decode_and<L>(event: &Recorded, evolve: impl FnOnce(&L)) -> Result<(), String>
+where
+    L: Event,
+{
+    let decoded =
+        L::decode(&event.event).map_err(|error| format!("position {}: {}", event.position, error_chain(&error)))?;
+    catch_unwind(AssertUnwindSafe(|| evolve(&decoded)))
+        .map_err(|panic| format!("position {}: evolve panicked: {}", event.position, panic_text(&*panic)))
+}

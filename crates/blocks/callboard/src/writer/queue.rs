@@ -1,0 +1,178 @@
+//! The queue in front of the writer, and the handle that callers hold.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
+
+use crate::command::{Command, Decision, Forbidden, Moment, Reads, Refusal};
+use crate::event::Log;
+use crate::log::Fingerprint;
+use crate::names::StreamName;
+use crate::receipt::{CommandContext, CommandError, Executed};
+use crate::world::World;
+
+/// A command whose type was erased; implemented by every [`Command`].
+pub trait AnyCommand<L: Log>: Send + Sync {
+    /// [`Command::NAME`].
+    fn name(&self) -> &'static str;
+    /// [`Command::stream`].
+    fn stream(&self) -> StreamName;
+    /// [`Command::reads`].
+    fn reads(&self) -> Reads<L>;
+    /// [`Command::authorize`].
+    ///
+    /// # Errors
+    /// [`Forbidden`].
+    fn authorize(&self, world: &World<'_, L>, at: &Moment) -> Result<(), Forbidden>;
+    /// [`Command::decide`].
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    fn decide(&self, world: &World<'_, L>, at: &Moment) -> Result<Decision<L::Event>, Refusal>;
+    /// The fingerprint of name, stream and body.
+    fn fingerprint(&self) -> Fingerprint;
+}
+
+impl<C: Command> AnyCommand<C::Log> for C {
+    fn name(&self) -> &'static str {
+        C::NAME
+    }
+
+    fn stream(&self) -> StreamName {
+        Command::stream(self)
+    }
+
+    fn reads(&self) -> Reads<C::Log> {
+        Command::reads(self)
+    }
+
+    fn authorize(&self, world: &World<'_, C::Log>, at: &Moment) -> Result<(), Forbidden> {
+        Command::authorize(self, world, at)
+    }
+
+    fn decide(&self, world: &World<'_, C::Log>, at: &Moment) -> Result<Decision<<C::Log as Log>::Event>, Refusal> {
+        Command::decide(self, world, at)
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        super::fingerprint(C::NAME, Some(&Command::stream(self)), self)
+    }
+}
+
+/// A command in the queue.
+pub(super) struct Request<L: Log> {
+    pub(super) command: Box<dyn AnyCommand<L>>,
+    pub(super) context: CommandContext,
+    pub(super) answer: oneshot::Sender<Result<Executed, CommandError>>,
+    pub(super) span: tracing::Span,
+}
+
+/// Sends commands to a log's writer. Cheap to clone.
+pub struct Commands<L: Log> {
+    queue: mpsc::Sender<Request<L>>,
+}
+
+impl<L: Log> Clone for Commands<L> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+/// An answer that is on its way.
+pub struct Answer(oneshot::Receiver<Result<Executed, CommandError>>);
+
+impl Answer {
+    /// The answer. Dropping the future changes nothing: the command is done all the same.
+    ///
+    /// # Errors
+    /// Why the command was not done.
+    pub async fn get(self) -> Result<Executed, CommandError> {
+        // The writer answers everything it takes; without an answer it was torn down in between.
+        self.0.await.unwrap_or(Err(CommandError::OutcomeUnknown))
+    }
+}
+
+impl<L: Log> Commands<L> {
+    pub(super) fn channel(capacity: usize) -> (Self, mpsc::Receiver<Request<L>>) {
+        let (queue, requests) = mpsc::channel(capacity);
+        (Self { queue }, requests)
+    }
+
+    /// Executes a command and waits for its answer. Dropping the future is safe: the command
+    /// completes or never began.
+    ///
+    /// # Errors
+    /// Why the command was not done.
+    pub async fn execute<C: Command<Log = L>>(
+        &self,
+        command: C,
+        context: CommandContext,
+    ) -> Result<Executed, CommandError> {
+        let span = tracing::info_span!(
+            "command",
+            log = L::NAME,
+            command = C::NAME,
+            correlation_id = context.correlation_id.as_deref(),
+        );
+        self.try_send(Box::new(command), context, span.clone())?
+            .get()
+            .instrument(span)
+            .await
+    }
+
+    /// Puts a command into the queue; commands from one caller are decided in the order sent.
+    ///
+    /// # Errors
+    /// [`CommandError::Overloaded`] when the queue is full or the writer has stopped.
+    pub fn try_send(
+        &self,
+        command: Box<dyn AnyCommand<L>>,
+        context: CommandContext,
+        span: tracing::Span,
+    ) -> Result<Answer, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            command,
+            context,
+            answer,
+            span,
+        };
+        self.queue.try_send(request).map_err(|error| CommandError::Overloaded {
+            reason: match error {
+                mpsc::error::TrySendError::Full(_) => "too many commands are waiting",
+                mpsc::error::TrySendError::Closed(_) => "the service is shutting down",
+            },
+            retry_after: Duration::from_secs(1),
+        })?;
+        metrics::gauge!("callboard_writer_queue_commands", "log" => L::NAME)
+            .set((self.queue.max_capacity() - self.queue.capacity()) as f64);
+        Ok(Answer(answered))
+    }
+
+    /// As [`Commands::try_send`], but waits for a place in the queue.
+    ///
+    /// # Errors
+    /// [`CommandError::Overloaded`] when the writer has stopped.
+    pub async fn send(
+        &self,
+        command: Box<dyn AnyCommand<L>>,
+        context: CommandContext,
+        span: tracing::Span,
+    ) -> Result<Answer, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            command,
+            context,
+            answer,
+            span,
+        };
+        self.queue.send(request).await.map_err(|_| CommandError::Overloaded {
+            reason: "the service is shutting down",
+            retry_after: Duration::from_secs(1),
+        })?;
+        Ok(Answer(answered))
+    }
+}

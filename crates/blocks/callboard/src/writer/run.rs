@@ -1,0 +1,145 @@
+//! The writer's loop: gather what waits, settle it, follow the log when idle.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::aggregate::StateType;
+use crate::event::Log;
+use crate::log::{LogStore, ReadError};
+use crate::names::Checkpoint;
+use crate::router::Router;
+use crate::subscription::Backoff;
+use crate::writer::cache::{Cache, PAGE};
+use crate::writer::decide::Prepared;
+use crate::writer::queue::{Commands, Request};
+use crate::writer::{Tap, WriterConfig};
+
+/// Decides the commands of one log and appends their events.
+///
+/// Commands of a log are strictly serializable over all of its writers, on whatever replica: each
+/// batch is decided on exactly the head that its append compares with, and nothing of a batch is
+/// answered before that append (or, without events and keys, a read of the head) has confirmed it.
+pub struct Writer<L: Log, S, T> {
+    pub(super) store: S,
+    pub(super) tap: T,
+    pub(super) cache: Cache<L>,
+    pub(super) config: WriterConfig,
+    models: Vec<StateType<L>>,
+    requests: mpsc::Receiver<Request<L>>,
+    ready: watch::Sender<bool>,
+}
+
+impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
+    /// A writer, and the handle that sends commands to it. Nothing happens before [`Writer::run`].
+    pub fn new(store: S, router: &Router<L>, tap: T, config: WriterConfig) -> (Self, Commands<L>) {
+        let (commands, requests) = Commands::channel(config.queue_commands);
+        let cache = Cache::new(&router.models, config.cached_streams);
+        let models = router.models.clone();
+        (
+            Self {
+                store,
+                tap,
+                cache,
+                config,
+                models,
+                requests,
+                ready: watch::Sender::new(false),
+            },
+            commands,
+        )
+    }
+
+    /// Whether the writer has read the log up to its head once.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Runs until `shutdown`, then settles everything that was taken into the queue.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        if !self.hydrate(&shutdown).await {
+            return;
+        }
+        let mut arrived = Vec::with_capacity(self.config.batch_commands);
+        loop {
+            tokio::select! {
+                biased;
+                taken = self.requests.recv_many(&mut arrived, self.config.batch_commands) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    self.gather(&mut arrived).await;
+                    self.settle(arrived.drain(..).filter_map(Prepared::new).collect(), &shutdown).await;
+                }
+                () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
+                () = tokio::time::sleep(self.config.follow_every) => {
+                    if let Err(error) = self.follow().await {
+                        tracing::warn!(log = L::NAME, error = crate::error_chain(&error), "the writer can't follow its log");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets tasks that are about to send do so, once: no timer, but a fuller batch.
+    async fn gather(&mut self, arrived: &mut Vec<Request<L>>) {
+        tokio::task::yield_now().await;
+        while arrived.len() < self.config.batch_commands {
+            let Ok(request) = self.requests.try_recv() else { return };
+            arrived.push(request);
+        }
+    }
+
+    /// Reads the log up to its head; false when shut down before.
+    async fn hydrate(&mut self, shutdown: &CancellationToken) -> bool {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        while let Err(error) = self.follow().await {
+            tracing::warn!(
+                log = L::NAME,
+                error = crate::error_chain(&error),
+                "the writer can't read its log yet"
+            );
+            if !backoff.wait(shutdown).await {
+                return false;
+            }
+        }
+        self.ready.send_replace(true);
+        true
+    }
+
+    /// Brings the cache to the head. A head of another timeline empties it first.
+    pub(super) async fn follow(&mut self) -> Result<(), ReadError> {
+        loop {
+            if self.cache.at == Checkpoint::START && !self.cache.has_models() {
+                self.cache = self.empty_cache();
+                self.cache.at = self.store.head().await?;
+                return Ok(());
+            }
+            let slice = self.store.read(self.cache.at.position, PAGE).await?;
+            if slice.anchor != Some(self.cache.at.event_id) {
+                self.forget();
+                continue;
+            }
+            self.cache.follow(&slice.events);
+            if slice.events.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops the cache: the log is of another timeline than what was read before.
+    pub(super) fn forget(&mut self) {
+        let position = self.cache.at.position.get();
+        tracing::error!(
+            log = L::NAME,
+            position,
+            "the log was put back to another timeline: the writer starts anew"
+        );
+        self.cache = self.empty_cache();
+    }
+
+    fn empty_cache(&self) -> Cache<L> {
+        Cache::new(&self.models, self.config.cached_streams)
+    }
+}

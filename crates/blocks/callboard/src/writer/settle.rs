@@ -1,0 +1,384 @@
+//! Settling a batch: decide, append, answer; whatever happens in between.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::event::{Log, RawEvent, Recorded};
+use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Source};
+use crate::names::Checkpoint;
+use crate::receipt::{CommandError, Executed, Receipt};
+use crate::subscription::Backoff;
+use crate::writer::Tap;
+use crate::writer::cache::PAGE;
+use crate::writer::decide::{Decided, Prepared, Verdict, decide};
+use crate::writer::run::Writer;
+
+type Batch<L> = VecDeque<Prepared<L>>;
+
+/// Where one round with a batch ended.
+enum Round {
+    /// All that was decided is settled and answered.
+    Settled,
+    /// The head moved: the whole batch is to be decided again.
+    Moved,
+    /// The store refuses what the first so many commands record.
+    Refused(usize, Source, Why),
+    /// Nothing was recorded, and the deadline is over.
+    GivenUp(CommandError),
+    /// The batch holds other commands than before; decide what is left.
+    Again,
+}
+
+/// Who refuses a batch.
+#[derive(Clone, Copy)]
+enum Why {
+    Data,
+    Projection,
+}
+
+impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
+    /// Settles every command of a batch. Ends only when each outcome is definite, or (its clients
+    /// having been told so) at shutdown.
+    pub(super) async fn settle(&mut self, batch: Vec<Prepared<L>>, shutdown: &CancellationToken) {
+        let deadline = Instant::now() + self.config.answer_within;
+        let mut parts: Vec<Batch<L>> = vec![batch.into()];
+        let mut lost_races = 0;
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            let span =
+                tracing::debug_span!("batch", log = L::NAME, commands = part.len(), at = %self.cache.at.position);
+            match self
+                .round(&mut part, lost_races, deadline, shutdown)
+                .instrument(span)
+                .await
+            {
+                Round::Settled => {
+                    lost_races = 0;
+                    parts.push(part);
+                }
+                Round::Again => parts.push(part),
+                Round::Moved => {
+                    lost_races += 1;
+                    metrics::counter!("callboard_writer_conflicts_total", "log" => L::NAME).increment(1);
+                    parts.push(part);
+                }
+                Round::Refused(1, source, why) => {
+                    answer(part.pop_front(), Err(refused(&source, why)));
+                    parts.push(part);
+                }
+                Round::Refused(taken, _, _) => {
+                    // Halved until the culprit is alone; the first half goes first.
+                    let second = part.split_off(taken / 2);
+                    parts.push(second);
+                    parts.push(part);
+                }
+                Round::GivenUp(error) => {
+                    part.drain(..)
+                        .for_each(|prepared| answer(Some(prepared), Err(error.clone())));
+                }
+            }
+        }
+        self.cache.evict();
+    }
+
+    async fn round(
+        &mut self,
+        part: &mut Batch<L>,
+        lost_races: usize,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Round {
+        if lost_races > 0
+            && let Err(error) = self.follow().await
+        {
+            return self.unavailable(&error, deadline, shutdown).await;
+        }
+        // From the second try on the lock comes first, so that nobody can win the race again.
+        let mut locked = None;
+        if lost_races > 0 {
+            match self.lock_at_head().await {
+                Ok(Some(held)) => locked = Some(held),
+                Ok(None) => return Round::Moved,
+                Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+            }
+        }
+        let reads: Vec<_> = part
+            .iter()
+            .flat_map(|prepared| prepared.reads.streams.iter().cloned())
+            .collect();
+        let unreadable = match self.cache.load(&self.store, reads.into_iter()).await {
+            Ok(unreadable) => unreadable,
+            Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+        };
+        let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
+        if decided.overlay.events.is_empty() && decided.keys.is_empty() {
+            return self.confirm(part, decided, locked.is_some(), deadline, shutdown).await;
+        }
+        self.append(part, decided, locked, deadline, shutdown).await
+    }
+
+    /// A batch that records nothing is an answer on a state: the head confirms it.
+    async fn confirm(
+        &mut self,
+        part: &mut Batch<L>,
+        decided: Decided<L>,
+        locked: bool,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Round {
+        if !locked {
+            match self.store.head().await {
+                Ok(head) if head == self.cache.at => {}
+                Ok(_) => return Round::Moved,
+                Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+            }
+        }
+        answer_all(part, decided.verdicts);
+        Round::Settled
+    }
+
+    async fn append(
+        &mut self,
+        part: &mut Batch<L>,
+        mut decided: Decided<L>,
+        locked: Option<S::Locked>,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Round {
+        let append = Append {
+            expected: self.cache.at,
+            events: std::mem::take(&mut decided.overlay.events),
+            keys: std::mem::take(&mut decided.keys),
+        };
+        let taken = decided.verdicts.len();
+        match self
+            .append_until_definite(&append, locked, part, deadline, shutdown)
+            .await
+        {
+            Ok(Appended::Done { recorded_at }) => {
+                let recorded = recorded(&append, recorded_at);
+                let at = recorded.last().map_or(self.cache.at, Recorded::checkpoint);
+                self.cache.absorb(decided.overlay, at);
+                metrics::counter!("callboard_appends_total", "log" => L::NAME).increment(1);
+                metrics::counter!("callboard_events_total", "log" => L::NAME).increment(recorded.len() as u64);
+                if !recorded.is_empty() {
+                    self.tap.recorded(&recorded);
+                }
+                answer_all(part, decided.verdicts);
+                Round::Settled
+            }
+            Ok(Appended::KnownKeys(known)) => {
+                answer_known(part, &append, &known);
+                Round::Again
+            }
+            Ok(Appended::HeadMoved(_)) => Round::Moved,
+            Err(AppendError::Rejected(source)) => Round::Refused(taken, source, Why::Data),
+            Err(AppendError::Projection(source)) => Round::Refused(taken, source, Why::Projection),
+            Err(AppendError::Unavailable(source)) => {
+                tracing::warn!(
+                    log = L::NAME,
+                    error = crate::error_chain(source.as_ref()),
+                    "nothing was recorded"
+                );
+                Round::GivenUp(CommandError::Unavailable)
+            }
+            Err(AppendError::Unknown(source)) => {
+                tracing::error!(
+                    log = L::NAME,
+                    error = crate::error_chain(source.as_ref()),
+                    "an append's outcome stays unknown"
+                );
+                Round::GivenUp(CommandError::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// Repeats the very same append until its outcome is definite. Looking into the log would not
+    /// be enough: the connection that was lost may still commit; the same append waits for it at
+    /// the lock. Past the deadline the clients are told that the outcome is unknown, and the
+    /// writer goes on, taking no other batch.
+    async fn append_until_definite(
+        &self,
+        append: &Append,
+        locked: Option<S::Locked>,
+        part: &mut Batch<L>,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Result<Appended, AppendError> {
+        let mut outcome = match locked {
+            Some(locked) => locked.append(append).await,
+            None => self.store.append(append).await,
+        };
+        let mut unknown = false;
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            let error = match outcome {
+                Err(error @ (AppendError::Unavailable(_) | AppendError::Unknown(_))) => error,
+                definite => return definite,
+            };
+            unknown |= matches!(error, AppendError::Unknown(_));
+            let late = Instant::now() >= deadline;
+            if late && !unknown {
+                return Err(error);
+            }
+            if late {
+                part.iter_mut()
+                    .for_each(|prepared| prepared.answer_early(CommandError::OutcomeUnknown));
+                if shutdown.is_cancelled() {
+                    return Err(AppendError::Unknown(Box::new(error)));
+                }
+            }
+            metrics::counter!("callboard_append_repeats_total", "log" => L::NAME).increment(1);
+            tracing::warn!(
+                log = L::NAME,
+                error = crate::error_chain(&error),
+                "the append is repeated"
+            );
+            tokio::time::sleep(backoff.next_delay()).await;
+            outcome = self.store.append(append).await;
+        }
+    }
+
+    /// Locks the log with the cache at its head; `None` when too much happened in between.
+    async fn lock_at_head(&mut self) -> Result<Option<S::Locked>, AppendError> {
+        let mut locked = self.store.lock().await?;
+        let slice = locked.read(self.cache.at.position, PAGE).await?;
+        if slice.anchor != Some(self.cache.at.event_id) || slice.events.len() == PAGE {
+            return Ok(None);
+        }
+        self.cache.follow(&slice.events);
+        Ok(Some(locked))
+    }
+
+    /// Nothing was sent: try again until the deadline.
+    async fn unavailable(
+        &self,
+        error: &(dyn std::error::Error + Send + Sync),
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Round {
+        tracing::warn!(
+            log = L::NAME,
+            error = crate::error_chain(error),
+            "the log can't be reached"
+        );
+        if Instant::now() >= deadline || shutdown.is_cancelled() {
+            return Round::GivenUp(CommandError::Unavailable);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Round::Again
+    }
+}
+
+impl<L: Log> Prepared<L> {
+    /// Answers the client while the command itself stays in the batch.
+    fn answer_early(&mut self, error: CommandError) {
+        let (closed, _) = tokio::sync::oneshot::channel();
+        let _ = std::mem::replace(&mut self.request.answer, closed).send(Err(error));
+    }
+}
+
+fn refused(source: &Source, why: Why) -> CommandError {
+    match why {
+        Why::Data => CommandError::Unrecordable(crate::error_chain(source.as_ref())),
+        Why::Projection => CommandError::fault(source),
+    }
+}
+
+/// The events as the log has recorded them now.
+fn recorded(append: &Append, recorded_at: Timestamp) -> Arc<[Recorded]> {
+    let mut last: Checkpoint = append.expected;
+    append
+        .events
+        .iter()
+        .map(|event| {
+            let recorded = Recorded {
+                position: last.position.next(),
+                stream: event.stream.clone(),
+                version: event.version,
+                id: event.id,
+                previous_id: last.event_id,
+                event: RawEvent {
+                    event_type: event.event_type.into(),
+                    schema_version: event.schema_version,
+                    data: event.data.clone(),
+                },
+                metadata: event.metadata.clone(),
+                recorded_at,
+            };
+            last = recorded.checkpoint();
+            recorded
+        })
+        .collect()
+}
+
+/// Answers the commands that were decided and takes them out of the batch.
+fn answer_all<L: Log>(part: &mut Batch<L>, verdicts: Vec<Verdict>) {
+    let mut outcomes: Vec<Result<Executed, CommandError>> = Vec::with_capacity(verdicts.len());
+    for verdict in verdicts {
+        let outcome = match verdict {
+            Verdict::Done(receipt) => Ok(Executed {
+                receipt,
+                replayed: false,
+            }),
+            Verdict::No(error) => Err(error),
+            Verdict::Same(first) => outcomes[first].clone().map(|first| Executed {
+                replayed: true,
+                ..first
+            }),
+        };
+        outcomes.push(outcome);
+    }
+    part.drain(..outcomes.len())
+        .zip(outcomes)
+        .for_each(|(prepared, outcome)| answer(Some(prepared), outcome));
+}
+
+/// Answers every command whose key was stored before.
+fn answer_known<L: Log>(part: &mut Batch<L>, append: &Append, known: &[KnownKey]) {
+    let mut left = Batch::with_capacity(part.len());
+    for prepared in part.drain(..) {
+        let stored = known
+            .iter()
+            .find(|known| Some(&append.keys[known.index].key) == prepared.key());
+        let Some(stored) = stored else {
+            left.push_back(prepared);
+            continue;
+        };
+        let outcome = if stored.fingerprint != prepared.fingerprint {
+            Err(CommandError::KeyReused)
+        } else {
+            serde_json::from_str::<Receipt>(stored.receipt.get())
+                .map(|receipt| Executed {
+                    receipt,
+                    replayed: true,
+                })
+                .map_err(|error| CommandError::Fault(format!("a stored receipt can't be read: {error}").into()))
+        };
+        answer(Some(prepared), outcome);
+    }
+    *part = left;
+}
+
+fn answer<L: Log>(prepared: Option<Prepared<L>>, outcome: Result<Executed, CommandError>) {
+    let Some(Prepared { request, .. }) = prepared else {
+        return;
+    };
+    request.span.in_scope(|| match &outcome {
+        Ok(executed) => {
+            let receipt = &executed.receipt;
+            tracing::debug!(position = %receipt.position, stream = %receipt.stream, events = receipt.events.len(), "done");
+        }
+        Err(error) => tracing::debug!(%error, "not done"),
+    });
+    // A client that went away changes nothing.
+    let _ = request.answer.send(outcome);
+}
