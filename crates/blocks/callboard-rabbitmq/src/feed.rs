@@ -1,0 +1,258 @@
+//! A subscriber's queue as a feed.
+
+use std::error::Error as StdError;
+
+use callboard::subscription::{Connect, Delivery, Feed, FeedError, Foreign};
+use futures::{FutureExt, StreamExt};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tracing::Instrument;
+
+use crate::broker::{Broker, Connection, Link, within};
+use crate::dead_letters;
+use crate::error::BrokerError;
+use crate::message;
+use crate::topology::{Topology, delete_queue, short};
+
+/// The most messages that a feed holds unacknowledged, and that it returns at once.
+pub const PREFETCH: u16 = 1_000;
+/// After so many failures in a row to consume a queue that is there, it is taken for dead.
+const DEAD_AFTER: u32 = 3;
+
+/// Connects the feed of one subscriber's queue, again and again.
+pub struct QueueFeeds {
+    broker: Broker,
+    topology: Topology,
+    log: &'static str,
+    subscriber: &'static str,
+    link: Link,
+    strikes: u32,
+}
+
+impl QueueFeeds {
+    /// The feeds of a subscriber of `log`. Connects to nothing yet; must be called within a tokio
+    /// runtime.
+    pub fn new(broker: &Broker, topology: &Topology, log: &'static str, subscriber: &'static str) -> Self {
+        let link = broker.subscriber_link(log, subscriber);
+        Self {
+            broker: broker.clone(),
+            topology: topology.clone(),
+            log,
+            subscriber,
+            link,
+            strikes: 0,
+        }
+    }
+
+    fn queue(&self) -> String {
+        self.topology.queue(self.log, self.subscriber)
+    }
+
+    async fn open(&mut self) -> Result<QueueFeed, BrokerError> {
+        let connection = self.link.connect().await?;
+        let channel = connection.channel().await?;
+        self.topology.declare_events(&channel).await?;
+        self.topology.declare_dead(&channel).await?;
+        // From here on, the broker is well; what fails now is about this queue.
+        match self.consume(&channel).await {
+            Ok(consumer) => {
+                self.strikes = 0;
+                Ok(self.feed(connection, channel, consumer))
+            }
+            Err(error) => {
+                self.strike(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn consume(&self, channel: &Channel) -> Result<Consumer, BrokerError> {
+        self.topology.declare_queue(channel, self.log, self.subscriber).await?;
+        within(
+            "setting the prefetch",
+            channel.basic_qos(PREFETCH, BasicQosOptions::default()),
+        )
+        .await?;
+        let (queue, tag) = (short(&self.queue())?, short(self.broker.application())?);
+        let consumed = channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default());
+        within(&format!("consuming the queue {}", self.queue()), consumed).await
+    }
+
+    fn feed(&self, connection: Connection, channel: Channel, consumer: Consumer) -> QueueFeed {
+        QueueFeed {
+            queue: self.queue(),
+            broker: self.broker.clone(),
+            topology: self.topology.clone(),
+            log: self.log,
+            subscriber: self.subscriber,
+            unsettled: Vec::new(),
+            ended: None,
+            consumer,
+            channel,
+            _connection: connection,
+        }
+    }
+
+    /// A quorum queue may be down for good after a node crash, and its negative confirms hold up
+    /// the relay for all. It holds nothing that the log lacks, so it is deleted; the next attempt
+    /// declares it anew.
+    async fn strike(&mut self, error: &BrokerError) {
+        self.strikes = if error.smells_of_a_dead_queue() {
+            self.strikes + 1
+        } else {
+            0
+        };
+        if self.strikes < DEAD_AFTER {
+            return;
+        }
+        self.strikes = 0;
+        let queue = self.queue();
+        tracing::error!(
+            log = self.log,
+            subscriber = self.subscriber,
+            queue,
+            "the queue is dead: deleting it"
+        );
+        metrics::counter!("callboard_feed_queues_deleted_total", "log" => self.log, "subscriber" => self.subscriber)
+            .increment(1);
+        // On a fresh connection: an internal error has closed the other one.
+        if let Err(error) = self.delete().await {
+            tracing::error!(
+                queue,
+                error = callboard::error_chain(&error),
+                "the dead queue couldn't be deleted"
+            );
+        }
+    }
+
+    async fn delete(&self) -> Result<(), BrokerError> {
+        let connection = self.link.connect().await?;
+        delete_queue(&connection.channel().await?, &self.queue()).await
+    }
+}
+
+impl Connect for QueueFeeds {
+    type Feed = QueueFeed;
+
+    async fn connect(&mut self) -> Result<QueueFeed, FeedError> {
+        let queue = self.queue();
+        let span = tracing::info_span!("connect", log = self.log, subscriber = self.subscriber, queue);
+        metrics::counter!("callboard_feed_connects_total", "log" => self.log, "subscriber" => self.subscriber)
+            .increment(1);
+        self.open().instrument(span).await.map_err(|error| FeedError {
+            feed: queue,
+            source: error.into(),
+        })
+    }
+}
+
+/// A consumer on a subscriber's queue. Dropping it closes its channel and connection; what isn't
+/// settled is delivered again, to whoever consumes next.
+pub struct QueueFeed {
+    queue: String,
+    broker: Broker,
+    topology: Topology,
+    log: &'static str,
+    subscriber: &'static str,
+    /// What the last `next` returned.
+    unsettled: Vec<lapin::message::Delivery>,
+    /// Why the deliveries ended, noticed while there were some to return.
+    ended: Option<BrokerError>,
+    consumer: Consumer,
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl QueueFeed {
+    fn lost(&self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> FeedError {
+        FeedError {
+            feed: self.queue.clone(),
+            source: source.into(),
+        }
+    }
+
+    /// The next delivery as the consumer gives it; the end of the deliveries is a fault.
+    fn delivered(
+        &self,
+        delivery: Option<Result<lapin::message::Delivery, lapin::Error>>,
+    ) -> Result<lapin::message::Delivery, BrokerError> {
+        let what = || format!("consuming the queue {}", self.queue);
+        match delivery {
+            Some(Ok(delivery)) => Ok(delivery),
+            Some(Err(error)) => Err(BrokerError::call(what(), error)),
+            None => Err(BrokerError::call(what(), "the broker cancelled the consumer")),
+        }
+    }
+
+    async fn acknowledge(&self, last: &lapin::message::Delivery) -> Result<(), BrokerError> {
+        let acknowledged = within("acknowledging", last.acker.ack(BasicAckOptions { multiple: true })).await?;
+        if acknowledged {
+            Ok(())
+        } else {
+            Err(BrokerError::call("acknowledging", "the channel is closed"))
+        }
+    }
+}
+
+impl Feed for QueueFeed {
+    async fn next(&mut self) -> Result<Vec<Delivery>, FeedError> {
+        if let Some(error) = self.ended.take() {
+            return Err(self.lost(error));
+        }
+        // The only wait; heartbeats bound it when the broker is gone.
+        let first = self.consumer.next().await;
+        self.unsettled = vec![self.delivered(first).map_err(|error| self.lost(error))?];
+        while self.unsettled.len() < PREFETCH.into()
+            && let Some(delivery) = self.consumer.next().now_or_never()
+        {
+            match self.delivered(delivery) {
+                Ok(delivery) => self.unsettled.push(delivery),
+                Err(error) => {
+                    self.ended = Some(error);
+                    break;
+                }
+            }
+        }
+        metrics::counter!("callboard_feed_deliveries_total", "log" => self.log, "subscriber" => self.subscriber)
+            .increment(self.unsettled.len() as u64);
+        let decode = |delivery: &lapin::message::Delivery| Delivery {
+            event: message::decode(self.log, &delivery.properties, &delivery.data),
+        };
+        Ok(self.unsettled.iter().map(decode).collect())
+    }
+
+    async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {
+        let unsettled = std::mem::take(&mut self.unsettled);
+        let Some(last) = unsettled.last() else { return Ok(()) };
+        if !foreign.is_empty() {
+            let letters: Vec<_> = foreign
+                .iter()
+                .filter_map(|letter| Some((unsettled.get(letter.index)?, letter.reason.as_str())))
+                .collect();
+            for (_, reason) in &letters {
+                tracing::warn!(
+                    log = self.log,
+                    subscriber = self.subscriber,
+                    queue = self.queue,
+                    reason,
+                    "dead letter"
+                );
+            }
+            dead_letters::publish(&self.broker, &self.topology, (self.log, self.subscriber), &letters)
+                .await
+                .map_err(|error| self.lost(error))?;
+            metrics::counter!("callboard_feed_dead_letters_total", "log" => self.log, "subscriber" => self.subscriber)
+                .increment(letters.len() as u64);
+        }
+        self.acknowledge(last).await.map_err(|error| self.lost(error))
+    }
+}
+
+impl Drop for QueueFeed {
+    fn drop(&mut self) {
+        // Before the consumer is dropped, which would cancel it: with messages unacknowledged, the
+        // next consumer would get later ones first. One poll sends the close; nobody waits for it.
+        let _ = self.channel.close(200, "OK".into()).now_or_never();
+    }
+}

@@ -1,0 +1,219 @@
+//! Publishes a log to the exchange: one number, how far; one relay at a time, by a lease.
+//!
+//! A second or a stale relay can only repeat messages, because `published` moves by compare and
+//! swap, and only over what the broker has confirmed.
+
+mod backlog;
+mod error;
+mod fresh;
+mod lease;
+mod session;
+mod status;
+mod window;
+
+pub use status::RelayStatus;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::log::LogReader;
+use callboard::relay::RelayStore;
+use callboard::subscription::Backoff;
+use callboard::writer::Tap;
+use callboard::{Recorded, error_chain};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::broker::{Broker, Link};
+use crate::topology::Topology;
+use error::RelayError;
+use fresh::Fresh;
+use lease::Lease;
+use session::Session;
+
+/// A relay's bounds.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// The most messages in flight; 500 to 1,000 give the top rate.
+    pub window: usize,
+    /// The most bytes of event data in flight.
+    pub window_bytes: usize,
+    /// How long the oldest message in flight may wait for its confirm, unless the broker blocks.
+    pub confirm_within: Duration,
+    /// How often a relay that has nothing to do looks at the log by itself.
+    pub look_every: Duration,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            window: 1_000,
+            window_bytes: 8 * 1024 * 1024,
+            confirm_within: Duration::from_secs(10),
+            look_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Publishes one log.
+pub struct Relay<R, S> {
+    log: &'static str,
+    broker: Broker,
+    topology: Topology,
+    reader: R,
+    store: S,
+    config: RelayConfig,
+    shared: Arc<Shared>,
+    holder: Uuid,
+}
+
+struct Shared {
+    fresh: Fresh,
+    /// Something is new: in `fresh`, or by another replica in the log.
+    woken: Notify,
+    /// Another replica says that the log has grown.
+    grown: std::sync::atomic::AtomicBool,
+    status: watch::Sender<RelayStatus>,
+}
+
+/// Wakes a relay and shows how it is doing. Cheap to clone.
+///
+/// As the writer's tap it hands over fresh events, so that the relay needn't read them from the
+/// log; what is too much to keep is read from there.
+#[derive(Clone)]
+pub struct RelayHandle(Arc<Shared>);
+
+impl RelayHandle {
+    /// The log has grown, by another replica for one. Never blocks.
+    pub fn wake(&self) {
+        self.0.grown.store(true, std::sync::atomic::Ordering::Release);
+        self.0.woken.notify_one();
+    }
+
+    /// How the relay is doing.
+    pub fn status(&self) -> watch::Receiver<RelayStatus> {
+        self.0.status.subscribe()
+    }
+}
+
+impl Tap for RelayHandle {
+    fn recorded(&self, events: &Arc<[Recorded]>) {
+        self.0.fresh.push(events);
+        self.0.woken.notify_one();
+    }
+}
+
+/// How a relay's turn ended.
+enum Ended {
+    /// Shut down, everything in flight settled or given up.
+    Stopped,
+    /// Another relay has the lease, or it couldn't be renewed.
+    LeaseLost,
+    /// `published` isn't what it was: an operator's rewind, or another relay.
+    Moved,
+    Failed(RelayError),
+}
+
+impl<R: LogReader, S: RelayStore> Relay<R, S> {
+    /// The relay of a log. Nothing happens before [`Relay::run`]; must be called within a tokio
+    /// runtime.
+    pub fn new(log: &'static str, broker: &Broker, topology: &Topology, reader: R, store: S) -> Self {
+        Self {
+            log,
+            broker: broker.clone(),
+            topology: topology.clone(),
+            reader,
+            store,
+            config: RelayConfig::default(),
+            shared: Arc::new(Shared {
+                fresh: Fresh::default(),
+                woken: Notify::new(),
+                grown: false.into(),
+                status: watch::Sender::new(RelayStatus::default()),
+            }),
+            holder: Uuid::new_v4(),
+        }
+    }
+
+    /// The same relay with other bounds.
+    pub fn with_config(mut self, config: RelayConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// For waking it and watching it; the writer's tap.
+    pub fn handle(&self) -> RelayHandle {
+        RelayHandle(self.shared.clone())
+    }
+
+    /// Publishes until shut down, through whatever happens to the broker, the log and the lease.
+    /// On shutdown it sends nothing more and waits up to 2 s for what is in flight. Dropping the
+    /// future is safe: what was in flight is published again.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let link = self.broker.relay_link(self.log);
+        let mut backoff = Backoff::default();
+        while let Some(lease) = self.take_lease(&shutdown).await {
+            let before = self.shared.status.borrow().published;
+            let ended = self.lead(&link, lease, &shutdown).await;
+            self.step_down(&ended).await;
+            match ended {
+                Ended::Stopped => return,
+                Ended::LeaseLost | Ended::Moved => backoff.reset(),
+                Ended::Failed(error) => {
+                    // Moved on since: not the same trouble as the last time.
+                    if self.shared.status.borrow().published > before {
+                        backoff.reset();
+                    }
+                    self.report(&error);
+                    backoff.wait(&shutdown).await;
+                }
+            }
+        }
+    }
+
+    /// Publishes for as long as the lease lasts.
+    async fn lead(&self, link: &Link, mut lease: Lease<'_, S>, shutdown: &CancellationToken) -> Ended {
+        self.shared.fresh.open();
+        self.shared.status.send_modify(|status| status.leader = true);
+        metrics::gauge!("callboard_relay_leader", "log" => self.log).set(1);
+        tracing::info!(log = self.log, "this relay has the lease");
+        tokio::select! {
+            reason = lease.hold() => {
+                tracing::warn!(log = self.log, reason, "this relay lost the lease");
+                Ended::LeaseLost
+            }
+            ended = self.publish(link, shutdown) => ended,
+        }
+    }
+
+    async fn publish(&self, link: &Link, shutdown: &CancellationToken) -> Ended {
+        let opened = tokio::select! {
+            opened = Session::open(self, link) => opened,
+            () = shutdown.cancelled() => return Ended::Stopped,
+        };
+        match opened {
+            Ok(session) => session.run(shutdown).await,
+            Err(error) => Ended::Failed(error),
+        }
+    }
+
+    /// Lets another replica try: it may reach a broker that this one doesn't.
+    async fn step_down(&self, ended: &Ended) {
+        self.shared.fresh.close();
+        self.shared.status.send_modify(RelayStatus::step_down);
+        metrics::gauge!("callboard_relay_leader", "log" => self.log).set(0);
+        metrics::gauge!("callboard_relay_in_flight", "log" => self.log).set(0);
+        metrics::gauge!("callboard_relay_blocked", "log" => self.log).set(0);
+        if !matches!(ended, Ended::LeaseLost) {
+            self.release().await;
+        }
+    }
+
+    fn report(&self, error: &RelayError) {
+        let text = error_chain(error);
+        tracing::warn!(log = self.log, error = text, "the relay waits and begins anew");
+        metrics::counter!("callboard_relay_errors_total", "log" => self.log).increment(1);
+        self.shared.status.send_modify(|status| status.last_error = Some(text));
+    }
+}

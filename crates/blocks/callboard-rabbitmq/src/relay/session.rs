@@ -1,0 +1,458 @@
+//! One turn on one channel: everything in it is dropped at the first error.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use callboard::log::{LogReader, Slice};
+use callboard::relay::RelayStore;
+use callboard::{Position, error_chain};
+use futures::{Stream, StreamExt};
+use lapin::Event;
+use lapin::options::ConfirmSelectOptions;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::broker::{Connection, Link, within};
+use crate::message;
+use crate::relay::backlog::{Backlog, Offer};
+use crate::relay::error::RelayError;
+use crate::relay::lease::until;
+use crate::relay::window::{Confirmed, Window};
+use crate::relay::{Ended, Relay, fresh};
+use crate::topology::short;
+
+/// How long the database may take for an answer.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a relay that is shut down waits for what is in flight.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// The fewest and the most events of one read of the log, and about how many bytes it may have.
+const READ_MIN: usize = 16;
+const READ_MAX: usize = 1_000;
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+type Pending<T> = Option<Pin<Box<dyn Future<Output = Result<T, RelayError>> + Send>>>;
+
+/// What a read of the log found, and `published` with it if that was asked for.
+struct Look {
+    published: Option<Position>,
+    limit: usize,
+    slice: Slice,
+}
+
+/// What happened.
+enum Step {
+    Confirmed(Result<Confirmed, RelayError>),
+    Advanced(Result<(bool, Position), RelayError>),
+    Looked(Result<Look, RelayError>),
+    Event(Option<Event>),
+    Woken,
+    Idle,
+    Late,
+    Shutdown,
+}
+
+/// A relay's turn on one channel.
+pub(super) struct Session<'a, R, S> {
+    relay: &'a Relay<R, S>,
+    connection: Connection,
+    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    window: Window,
+    backlog: Backlog,
+    /// As it is stored.
+    published: Position,
+    advancing: Pending<(bool, Position)>,
+    looking: Pending<Look>,
+    /// The log has events that are in neither the backlog nor `fresh`, for all that is known.
+    behind: bool,
+    read_limit: usize,
+    /// Confirms are waited for from here on at the earliest: while the broker blocks, none comes.
+    patient_since: Instant,
+    blocked: bool,
+    draining: Option<Instant>,
+}
+
+impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
+    /// Connects, declares, and finds out where to go on.
+    pub(super) async fn open(relay: &'a Relay<R, S>, link: &Link) -> Result<Self, RelayError> {
+        let span = tracing::info_span!("connect", log = relay.log);
+        async {
+            let connection = link.connect().await?;
+            let events = Box::pin(connection.events_listener());
+            let channel = connection.channel().await?;
+            relay.topology.declare_events(&channel).await?;
+            within(
+                "asking for confirms",
+                channel.confirm_select(ConfirmSelectOptions::default()),
+            )
+            .await?;
+            let published = store("reading how far is published", relay.store.published()).await?;
+            let exchange = short(&relay.topology.events())?;
+            relay.shared.status.send_modify(|status| {
+                status.connected = true;
+                status.published = published;
+            });
+            tracing::info!(log = relay.log, %published, "publishing");
+            Ok(Self {
+                relay,
+                connection,
+                events,
+                window: Window::new(channel, exchange, published),
+                backlog: Backlog::new(published),
+                published,
+                advancing: None,
+                looking: None,
+                behind: true,
+                read_limit: READ_MAX / 8,
+                patient_since: Instant::now(),
+                blocked: false,
+                draining: None,
+            })
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Publishes until something ends it.
+    pub(super) async fn run(mut self, shutdown: &CancellationToken) -> Ended {
+        let mut idle = interval(self.relay.config.look_every);
+        idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ended = loop {
+            if let Err(error) = self.prepare() {
+                break Ended::Failed(error);
+            }
+            self.show();
+            if self.draining.is_some() && self.is_settled() {
+                break Ended::Stopped;
+            }
+            let step = self.step(&mut idle, shutdown).await;
+            if let Some(ended) = self.take(step).unwrap_or_else(|error| Some(Ended::Failed(error))) {
+                break ended;
+            }
+        };
+        self.close(&ended).await;
+        ended
+    }
+
+    /// Starts everything that can be started, and waits for nothing.
+    fn prepare(&mut self) -> Result<(), RelayError> {
+        if self.draining.is_none() {
+            self.take_fresh()?;
+            self.fill()?;
+            self.start_look(false);
+        }
+        if self.window.confirmed() > self.published && self.advancing.is_none() {
+            let (store, from, to) = (self.relay.store.clone(), self.published, self.window.confirmed());
+            self.advancing = Some(Box::pin(async move {
+                let moved = self::store("storing how far is published", store.advance(from, to)).await?;
+                Ok((moved, to))
+            }));
+        }
+        Ok(())
+    }
+
+    /// Takes what the writer has just recorded, unless the log has to be read first.
+    fn take_fresh(&mut self) -> Result<(), RelayError> {
+        if self.relay.shared.grown.swap(false, Ordering::AcqRel) {
+            self.behind = true;
+        }
+        while !self.behind
+            && self.looking.is_none()
+            && self.backlog.len() < self.relay.config.window
+            && let Some(run) = self.relay.shared.fresh.pop()
+        {
+            match self.backlog.offer(run) {
+                Offer::Taken => {}
+                Offer::Gap => self.behind = true,
+                Offer::Mismatch => {
+                    return Err(RelayError::OtherTimeline {
+                        position: self.backlog.tail(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends as many as the window has room for.
+    fn fill(&mut self) -> Result<(), RelayError> {
+        let config = &self.relay.config;
+        let Some(first) = self.backlog.peek().map(|event| event.position) else {
+            return Ok(());
+        };
+        let has_room = |window: &Window| window.len() < config.window && window.bytes() < config.window_bytes;
+        if self.blocked || !has_room(&self.window) {
+            return Ok(());
+        }
+        let span = tracing::info_span!(
+            "publish",
+            log = self.relay.log,
+            from = %first,
+            to = tracing::field::Empty,
+            events = tracing::field::Empty,
+        );
+        let _entered = span.enter();
+        let (mut sent, mut to) = (0_u64, first);
+        while has_room(&self.window)
+            && let Some(event) = self.backlog.peek()
+        {
+            self.window
+                .send(event.position, message::encode(self.relay.log, event)?)?;
+            to = event.position;
+            sent += 1;
+            self.backlog.advance();
+        }
+        span.record("to", tracing::field::display(to)).record("events", sent);
+        tracing::debug!("sent");
+        metrics::counter!("callboard_relay_published_total", "log" => self.relay.log).increment(sent);
+        self.relay.shared.status.send_modify(|status| status.publishes += sent);
+        Ok(())
+    }
+
+    /// Reads the log if it has more; with `published` when an idle relay looks by itself.
+    fn start_look(&mut self, whole: bool) {
+        if !self.behind || self.looking.is_some() || self.backlog.len() >= self.relay.config.window {
+            return;
+        }
+        self.behind = false;
+        let (reader, stored) = (self.relay.reader.clone(), self.relay.store.clone());
+        let (after, limit) = (self.backlog.tail(), self.read_limit);
+        self.looking = Some(Box::pin(async move {
+            let published = match whole {
+                true => Some(store("reading how far is published", stored.published()).await?),
+                false => None,
+            };
+            let within = STORE_WITHIN;
+            let slice = timeout(within, reader.read(after, limit)).await;
+            let slice = slice.map_err(|_| RelayError::Slow {
+                what: "reading the log",
+                within,
+            })??;
+            Ok(Look {
+                published,
+                limit,
+                slice,
+            })
+        }));
+        self.relay.shared.status.send_modify(|status| status.reads += 1);
+    }
+
+    /// Waits for the next thing to happen.
+    async fn step(&mut self, idle: &mut tokio::time::Interval, shutdown: &CancellationToken) -> Step {
+        let late = self.late_at();
+        let draining = self.draining.is_some();
+        let Self {
+            relay,
+            events,
+            window,
+            advancing,
+            looking,
+            ..
+        } = self;
+        tokio::select! {
+            confirmed = window.settle() => Step::Confirmed(confirmed),
+            advanced = finish(advancing) => Step::Advanced(advanced),
+            looked = finish(looking) => Step::Looked(looked),
+            event = events.next() => Step::Event(event),
+            () = relay.shared.woken.notified() => Step::Woken,
+            _ = idle.tick() => Step::Idle,
+            () = until(late) => Step::Late,
+            () = shutdown.cancelled(), if !draining => Step::Shutdown,
+        }
+    }
+
+    /// Takes what happened; how the turn ended, if it did.
+    fn take(&mut self, step: Step) -> Result<Option<Ended>, RelayError> {
+        match step {
+            Step::Confirmed(confirmed) => self.count(confirmed?),
+            Step::Advanced(advanced) => {
+                let (moved, to) = advanced?;
+                if !moved {
+                    return Ok(Some(Ended::Moved));
+                }
+                self.published = to;
+                metrics::counter!("callboard_relay_advances_total", "log" => self.relay.log).increment(1);
+                self.relay.shared.status.send_modify(|status| status.advances += 1);
+            }
+            Step::Looked(look) => return self.looked(look?),
+            Step::Event(event) => self.hear(event)?,
+            Step::Woken => {}
+            Step::Idle => self.idle()?,
+            Step::Late => return self.late().map(Some),
+            Step::Shutdown => self.draining = Some(Instant::now() + DRAIN_WITHIN),
+        }
+        Ok(None)
+    }
+
+    fn count(&mut self, confirmed: Confirmed) {
+        let unroutable = confirmed.returned.len() as u64;
+        for id in confirmed.returned {
+            tracing::debug!(
+                log = self.relay.log,
+                id = id.map(tracing::field::display),
+                "nobody has bound a queue"
+            );
+        }
+        metrics::counter!("callboard_relay_confirmed_total", "log" => self.relay.log).increment(confirmed.events);
+        metrics::counter!("callboard_relay_unroutable_total", "log" => self.relay.log).increment(unroutable);
+        self.relay.shared.status.send_modify(|status| {
+            status.unroutable += unroutable;
+            status.last_error = None;
+        });
+    }
+
+    fn looked(&mut self, look: Look) -> Result<Option<Ended>, RelayError> {
+        if look.published.is_some_and(|published| published != self.published) {
+            return Ok(Some(Ended::Moved));
+        }
+        let position = self.backlog.tail();
+        let Some(anchor) = look.slice.anchor else {
+            return Err(RelayError::BeyondHead { published: position });
+        };
+        let (events, bytes) = (look.slice.events.len(), fresh::bytes(&look.slice.events));
+        self.behind |= events == look.limit;
+        if events == 0 && self.is_settled() {
+            self.relay
+                .shared
+                .status
+                .send_if_modified(|status| status.last_error.take().is_some());
+        }
+        // Large events in small reads, small ones in large reads: memory stays bounded.
+        self.read_limit = if bytes > READ_BYTES {
+            look.limit / 4
+        } else {
+            look.limit * 2
+        }
+        .clamp(READ_MIN, READ_MAX);
+        match (
+            self.backlog.anchor(anchor),
+            self.backlog.offer(look.slice.events.into()),
+        ) {
+            (Offer::Taken, Offer::Taken) => Ok(None),
+            _ => Err(RelayError::OtherTimeline { position }),
+        }
+    }
+
+    /// Hears what happens to the connection as a whole.
+    fn hear(&mut self, event: Option<Event>) -> Result<(), RelayError> {
+        match event {
+            Some(Event::ConnectionBlocked(reason)) => {
+                tracing::warn!(log = self.relay.log, reason, "the broker blocks publishing: waiting");
+                self.block(Some(reason));
+            }
+            Some(Event::ConnectionUnblocked) => {
+                tracing::info!(log = self.relay.log, "the broker takes messages again");
+                self.block(None);
+            }
+            Some(Event::Error(error)) => return Err(RelayError::Lost(error.into())),
+            None => return Err(RelayError::Lost("it ended".into())),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, reason: Option<String>) {
+        self.blocked = reason.is_some();
+        self.patient_since = Instant::now();
+        metrics::gauge!("callboard_relay_blocked", "log" => self.relay.log).set(u8::from(self.blocked));
+        self.relay.shared.status.send_modify(|status| status.blocked = reason);
+    }
+
+    /// Looks by itself when there is nothing else to do: for what no waker told, and for a rewind.
+    fn idle(&mut self) -> Result<(), RelayError> {
+        if !self.connection.status().connected() {
+            return Err(RelayError::Lost("it is closed".into()));
+        }
+        if self.is_settled() && self.backlog.len() == 0 && self.draining.is_none() {
+            self.behind = true;
+            self.start_look(true);
+        }
+        Ok(())
+    }
+
+    /// Everything that was sent is confirmed, and that is stored.
+    fn is_settled(&self) -> bool {
+        self.window.is_empty() && self.advancing.is_none() && self.window.confirmed() == self.published
+    }
+
+    /// When patience with the oldest message, or with the drain, ends.
+    fn late_at(&self) -> Option<Instant> {
+        let oldest = self.window.oldest().filter(|_| !self.blocked);
+        let unconfirmed = oldest.map(|(_, sent)| sent.max(self.patient_since) + self.relay.config.confirm_within);
+        self.draining.into_iter().chain(unconfirmed).min()
+    }
+
+    fn late(&self) -> Result<Ended, RelayError> {
+        match (self.draining, self.window.oldest()) {
+            (None, Some((position, _))) => Err(RelayError::Unconfirmed {
+                position,
+                within: self.relay.config.confirm_within,
+            }),
+            _ => Ok(Ended::Stopped),
+        }
+    }
+
+    fn show(&self) {
+        let (published, in_flight) = (self.published, self.window.len());
+        metrics::gauge!("callboard_relay_published", "log" => self.relay.log).set(published.get() as f64);
+        metrics::gauge!("callboard_relay_in_flight", "log" => self.relay.log).set(in_flight as f64);
+        self.relay.shared.status.send_if_modified(|status| {
+            let changed = (status.published, status.in_flight) != (published, in_flight);
+            (status.published, status.in_flight) = (published, in_flight);
+            status.most_in_flight = status.most_in_flight.max(in_flight);
+            changed
+        });
+    }
+
+    /// Stores what was confirmed before the end, so that less is published twice.
+    async fn close(mut self, ended: &Ended) {
+        if matches!(ended, Ended::Moved) {
+            return self.connection.keep();
+        }
+        if let Some(advancing) = self.advancing.take()
+            && let Ok(Ok((true, to))) = timeout(DRAIN_WITHIN, advancing).await
+        {
+            self.published = to;
+        }
+        let confirmed = self.window.confirmed();
+        if confirmed > self.published
+            && let Ok(Ok(true)) = timeout(DRAIN_WITHIN, self.relay.store.advance(self.published, confirmed)).await
+        {
+            self.published = confirmed;
+        }
+        self.show();
+        if let Ended::Failed(error) = ended {
+            tracing::debug!(
+                log = self.relay.log,
+                error = error_chain(error),
+                "the connection is dropped"
+            );
+        }
+    }
+}
+
+/// Waits for what is pending, if anything is. Dropping the future leaves it pending.
+async fn finish<T>(pending: &mut Pending<T>) -> Result<T, RelayError> {
+    let done = match pending.as_mut() {
+        Some(pending) => pending.await,
+        None => std::future::pending().await,
+    };
+    *pending = None;
+    done
+}
+
+/// A call of the relay's store, with a deadline.
+async fn store<T>(
+    what: &'static str,
+    call: impl Future<Output = Result<T, callboard::log::Source>>,
+) -> Result<T, RelayError> {
+    match timeout(STORE_WITHIN, call).await {
+        Ok(answer) => answer.map_err(RelayError::Store),
+        Err(_) => Err(RelayError::Slow {
+            what,
+            within: STORE_WITHIN,
+        }),
+    }
+}
