@@ -1,0 +1,40 @@
+//! Authentication: who sends a request. It comes before every other check.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use callboard::Actor;
+use futures::future::BoxFuture;
+
+use crate::problem::Problem;
+
+/// Turns a request's headers into the actor that sends it.
+pub trait Authenticate: Send + Sync + 'static {
+    /// Who sends a request with these headers. Dropping the future must be safe.
+    fn authenticate<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Actor, Unauthenticated>>;
+}
+
+/// No or bad credentials, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unauthenticated {
+    /// Why, for people; never the credentials.
+    pub reason: String,
+    /// The `WWW-Authenticate` challenge, e.g. `Bearer`.
+    pub challenge: HeaderValue,
+}
+
+impl From<Unauthenticated> for Problem {
+    fn from(error: Unauthenticated) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", error.reason)
+            .header(header::WWW_AUTHENTICATE, error.challenge)
+    }
+}
+
+/// Everybody is the anonymous actor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Anonymous;
+
+impl Authenticate for Anonymous {
+    fn authenticate<'a>(&'a self, _: &'a HeaderMap) -> BoxFuture<'a, Result<Actor, Unauthenticated>> {
+        Box::pin(std::future::ready(Ok(Actor::default())))
+    }
+}

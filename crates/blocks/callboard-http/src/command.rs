@@ -1,0 +1,132 @@
+//! The command side: a request becomes a command with its context, a receipt becomes the answer.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use callboard::log::Fingerprint;
+use callboard::{Actor, Command, CommandContext, Commands, Executed, IdempotencyKey, Log, Position};
+
+use crate::edge::{Edge, Limits};
+use crate::headers::{self, CALLBOARD_POSITION, IDEMPOTENT_REPLAYED};
+use crate::observe::CorrelationId;
+use crate::problem::{Problem, etag};
+
+/// The state of a context's command routes. Cheap to clone.
+pub struct CommandSide<L: Log> {
+    commands: Commands<L>,
+    edge: Edge,
+}
+
+impl<L: Log> CommandSide<L> {
+    /// Routes that send their commands there.
+    pub fn new(commands: Commands<L>, edge: Edge) -> Self {
+        Self { commands, edge }
+    }
+}
+
+impl<L: Log> Clone for CommandSide<L> {
+    fn clone(&self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            edge: self.edge.clone(),
+        }
+    }
+}
+
+impl<L: Log> FromRef<CommandSide<L>> for Limits {
+    fn from_ref(side: &CommandSide<L>) -> Self {
+        Self::clone(&side.edge.limits)
+    }
+}
+
+/// Who sends a command, and everything that its headers say. Make it a handler's first argument:
+/// authentication comes before every other check.
+pub struct CommandRequest<L: Log> {
+    commands: Commands<L>,
+    context: CommandContext,
+}
+
+impl<L: Log> CommandRequest<L> {
+    /// Who sends it.
+    pub fn actor(&self) -> &Actor {
+        &self.context.actor
+    }
+
+    /// The fingerprint to compare repeats by, for a creation whose id the server makes: taken of
+    /// the request, before the id.
+    #[must_use]
+    pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        self.context.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// Executes the command. Dropping the future is safe: the command completes or never began.
+    ///
+    /// # Errors
+    /// The [`Problem`] that answers why it was not done.
+    pub async fn execute<C: Command<Log = L>>(self, command: C) -> Result<Done, Problem> {
+        Ok(Done(self.commands.execute(command, self.context).await?))
+    }
+}
+
+impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, side: &CommandSide<L>) -> Result<Self, Problem> {
+        let actor = side.edge.actor(&parts.headers).await?;
+        let scope = format!("client:{}", actor.organisation.as_deref().unwrap_or("-"));
+        let key = headers::idempotency_key(&parts.headers)?;
+        let own = headers::correlation_id(&parts.headers)?;
+        let made = || {
+            parts
+                .extensions
+                .get()
+                .cloned()
+                .unwrap_or_else(|| CorrelationId::of(&parts.headers))
+                .0
+        };
+        let context = CommandContext {
+            key: key.map(|key| IdempotencyKey {
+                scope: Arc::from(scope),
+                key,
+            }),
+            if_match: headers::if_match(&parts.headers)?,
+            correlation_id: Some(own.unwrap_or_else(made)),
+            traceparent: headers::traceparent(&parts.headers)?,
+            actor,
+            ..CommandContext::default()
+        };
+        Ok(Self {
+            commands: side.commands.clone(),
+            context,
+        })
+    }
+}
+
+/// The answer to a command that was done: its receipt.
+#[derive(Debug, Clone)]
+pub struct Done(pub Executed);
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        let Executed { receipt, replayed } = self.0;
+        let position = position_header(&receipt.log, receipt.position);
+        let headers = [(CALLBOARD_POSITION, position), (header::ETAG, etag(receipt.version))];
+        let mut response = (headers, Json(receipt)).into_response();
+        if replayed {
+            response
+                .headers_mut()
+                .insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// `warehouse:17`.
+pub(crate) fn position_header(log: &str, position: Position) -> HeaderValue {
+    HeaderValue::try_from(format!("{log}:{position}")).expect("a log's name is visible characters")
+}

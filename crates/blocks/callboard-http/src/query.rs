@@ -1,0 +1,161 @@
+//! The query side: an answer waits for the position that it must include, and says which it has.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Uri};
+use callboard::{Actor, Log, Page, Position, Projection, View, Views};
+use tokio::time::Instant;
+
+use crate::answer::{Row, Rows};
+use crate::command::position_header;
+use crate::cursor;
+use crate::edge::Edge;
+use crate::headers::{self, CALLBOARD_POSITION};
+use crate::listing::{Listing, next_link, parameters, unknown};
+use crate::problem::Problem;
+
+/// How long a query waits for its position by default.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest that a query waits for its position.
+pub const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// What a context's query routes are made from.
+pub struct QuerySide<'a, V> {
+    views: &'a V,
+    edge: Edge,
+}
+
+impl<'a, V: Views> QuerySide<'a, V> {
+    /// Routes that read these views.
+    pub fn new(views: &'a V, edge: Edge) -> Self {
+        Self { views, edge }
+    }
+
+    /// The state of the routes that read the view of `P`.
+    pub fn view<P: Projection>(&self) -> ViewSide<P> {
+        ViewSide {
+            view: self.views.view(),
+            edge: self.edge.clone(),
+        }
+    }
+}
+
+/// The state of one view's routes. Cheap to clone.
+pub struct ViewSide<P: Projection> {
+    view: View<P>,
+    edge: Edge,
+}
+
+impl<P: Projection> Clone for ViewSide<P> {
+    fn clone(&self) -> Self {
+        Self {
+            view: self.view.clone(),
+            edge: self.edge.clone(),
+        }
+    }
+}
+
+/// A query of one view. Make it a handler's first argument: authentication comes before every
+/// other check.
+pub struct ViewQuery<P: Projection> {
+    side: ViewSide<P>,
+    actor: Actor,
+    uri: Uri,
+    wanted: Option<Position>,
+    wait: Option<Duration>,
+}
+
+impl<P: Projection> FromRequestParts<ViewSide<P>> for ViewQuery<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, side: &ViewSide<P>) -> Result<Self, Problem> {
+        let actor = side.edge.actor(&parts.headers).await?;
+        Ok(Self {
+            side: side.clone(),
+            actor,
+            uri: parts.uri.clone(),
+            wanted: headers::wanted_position(&parts.headers, P::Log::NAME, &side.edge.logs)?,
+            wait: headers::prefer_wait(&parts.headers, WAIT_MAX)?,
+        })
+    }
+}
+
+impl<P: Projection> ViewQuery<P> {
+    /// Who asks.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// A page of rows. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// The [`Problem`] that answers a wrong parameter, a view that is still behind, or one that
+    /// can't be read.
+    pub async fn list(self, listing: Listing) -> Result<Rows<P::Row>, Problem> {
+        let page = listing.page::<P>(&self.uri)?;
+        let position = self.caught_up().await?;
+        // One row more than asked for tells whether there is a next page.
+        let mut rows = self
+            .side
+            .view
+            .page(&Page {
+                limit: page.limit + 1,
+                ..page.clone()
+            })
+            .await?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| more).map(|last| {
+            let link = next_link(&self.uri, "cursor", &cursor::encode::<P>(&page, last));
+            HeaderValue::try_from(link).expect("a URI and a cursor are visible characters")
+        });
+        Ok(Rows {
+            rows,
+            position: position_header(P::Log::NAME, position),
+            next,
+            waited: self.wait,
+        })
+    }
+
+    /// The row of this key; `missing` is the detail of the 404 where there is none. Dropping the
+    /// future is safe.
+    ///
+    /// # Errors
+    /// The [`Problem`] that answers a missing row, any query parameter, a view that is still
+    /// behind, or one that can't be read.
+    pub async fn one(self, key: &P::Key, missing: &str) -> Result<Row<P::Row>, Problem> {
+        if let Some((name, _)) = parameters(&self.uri)?.first() {
+            return Err(unknown(name));
+        }
+        let position = position_header(P::Log::NAME, self.caught_up().await?);
+        match self.side.view.get(key).await? {
+            Some(row) => Ok(Row {
+                row,
+                position,
+                waited: self.wait,
+            }),
+            None => Err(Problem::not_found(missing).header(CALLBOARD_POSITION, position)),
+        }
+    }
+
+    /// Waits for the wanted position, and returns the one that rows read from now on include.
+    async fn caught_up(&self) -> Result<Position, Problem> {
+        let view = &self.side.view;
+        let Some(wanted) = self.wanted else {
+            return Ok(view.position().await?);
+        };
+        let deadline = Instant::now() + self.wait.unwrap_or(WAIT_DEFAULT);
+        let reached = tokio::select! {
+            reached = view.wait_for(wanted, deadline) => reached?,
+            () = self.side.edge.draining.cancelled() => view.position().await?,
+        };
+        if reached >= wanted {
+            return Ok(reached);
+        }
+        let detail = format!("The view {} is at position {reached}, not yet at {wanted}.", P::NAME);
+        let position = position_header(P::Log::NAME, reached);
+        Err(Problem::unavailable("view-behind", detail).header(CALLBOARD_POSITION, position))
+    }
+}
