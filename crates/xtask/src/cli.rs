@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{check, run, services, signals::Signals, test, up};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Run, test and check Callboard"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run callboard-command and callboard-projector on PostgreSQL and RabbitMQ, until Ctrl-C
+    Up {
+        #[command(flatten)]
+        finding: Finding,
+        /// Build with optimisations
+        #[arg(long)]
+        release: bool,
+    },
+    /// End what an earlier `up`, `test` or `services` left running, and only that
+    Down,
+    /// Run all tests; arguments go to `cargo nextest run` (or to `cargo test` where nextest is not installed)
+    Test {
+        #[command(flatten)]
+        finding: Finding,
+        /// What to run, as the test runner understands it; without any, the whole workspace and its doctests
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Find or start the two servers, print their URLs, and keep them until Ctrl-C
+    Services {
+        #[command(flatten)]
+        finding: Finding,
+    },
+    /// Check formatting, lints and documentation
+    Check,
+}
+
+/// How far finding the servers may go.
+#[derive(Args, Clone, Copy)]
+pub struct Finding {
+    /// Never install Debian packages, only use what is there
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let outcome = Signals::listen().and_then(|signals| match Cli::parse().command {
+        Command::Up { finding, release } => up::run(finding, release, &signals),
+        Command::Down => run::down(),
+        Command::Test { finding, args } => test::run(finding, &args, &signals),
+        Command::Services { finding } => services::run(finding, &signals),
+        Command::Check => check::run(),
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

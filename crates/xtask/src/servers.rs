@@ -1,0 +1,105 @@
+//! Brings both servers up, each from where it was found.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::address::Address;
+use crate::cli::Finding;
+use crate::debian::{self, Place};
+use crate::find::{self, Need, Source};
+use crate::machine::ThisMachine;
+use crate::run::Run;
+use crate::signals::Signals;
+use crate::{compose, workspace};
+
+/// What the servers are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run the pair: data stay between runs.
+    Pair,
+    /// For tests: data that start here go at the end.
+    Tests,
+}
+
+/// Both, ready for use.
+pub struct Servers {
+    /// PostgreSQL; the login may create databases and roles.
+    pub postgres: Address,
+    /// RabbitMQ.
+    pub rabbitmq: Address,
+    /// Whether the PostgreSQL server is one that the user named.
+    pub postgres_given: bool,
+}
+
+/// Finds or starts both. What is started belongs to `run` and ends with it.
+pub fn bring_up(finding: Finding, purpose: Purpose, run: &mut Run, signals: &Signals) -> Result<Servers> {
+    let sources = Need::ALL
+        .into_iter()
+        .map(|need| Ok((need, find::find(need, finding, &ThisMachine)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let to_install = needs(&sources, |source| *source == Source::Packages { install: true });
+    if !to_install.is_empty() {
+        debian::install(&to_install)?;
+    }
+    let mut addresses = Vec::new();
+    for (need, source) in &sources {
+        if let Source::Given(address) | Source::Listening(address) = source {
+            eprintln!("{need}: {} ({})", address.masked(), origin(*need, source));
+            addresses.push((*need, address.clone()));
+        }
+    }
+    let in_compose = needs(&sources, |source| *source == Source::Compose);
+    if !in_compose.is_empty() {
+        let started = compose::start(&in_compose, purpose == Purpose::Pair, run)?;
+        addresses.extend(in_compose.into_iter().zip(started));
+    }
+    for need in needs(&sources, |source| matches!(source, Source::Packages { .. })) {
+        signals.check()?;
+        let address = debian::start(need, &place(purpose)?, run, signals)?;
+        eprintln!("{need}: {} (started here, from its Debian package)", address.masked());
+        addresses.push((need, address));
+    }
+    signals.check()?;
+    let address = |wanted| {
+        addresses
+            .iter()
+            .find(|(need, _)| *need == wanted)
+            .map(|(_, address)| address.clone())
+            .expect("each need has a source")
+    };
+    Ok(Servers {
+        postgres: address(Need::Postgres),
+        rabbitmq: address(Need::RabbitMq),
+        postgres_given: matches!(sources[0].1, Source::Given(_)),
+    })
+}
+
+fn needs(sources: &[(Need, Source)], of: impl Fn(&Source) -> bool) -> Vec<Need> {
+    sources
+        .iter()
+        .filter(|(_, source)| of(source))
+        .map(|(need, _)| *need)
+        .collect()
+}
+
+fn origin(need: Need, source: &Source) -> String {
+    match source {
+        Source::Given(_) => format!("from {}", need.variable()),
+        _ => "it was listening already".to_owned(),
+    }
+}
+
+fn place(purpose: Purpose) -> Result<Place> {
+    Ok(match purpose {
+        Purpose::Pair => Place {
+            folder: workspace::state().join("data"),
+            keep: true,
+        },
+        Purpose::Tests => {
+            let name = format!("test-{}", std::process::id());
+            let folder: PathBuf = workspace::target()?.join("callboard").join(name);
+            Place { folder, keep: false }
+        }
+    })
+}
