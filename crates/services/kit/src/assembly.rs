@@ -1,0 +1,212 @@
+//! A context put together on the stores of a topology: the same code for all three.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use callboard::log::{LogReader, LogStore};
+use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
+use callboard::subscription::{Connect, Mode, Status, Subscriber, Supervisor};
+use callboard::writer::{Tap, Writer, WriterConfig};
+use callboard::{Context, Log, ProcessManager, Projection, Subscribers, Views};
+use callboard_http::{CommandSide, Edge, HttpContext, QuerySide};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::lifecycle::Service;
+
+/// What a topology gives the command side of one context.
+pub trait CommandStores {
+    /// Its log.
+    type Log: LogStore;
+    /// Who hears of fresh events.
+    type Tap: Tap;
+    /// Feeds for its process managers.
+    type Connect: Connect;
+    /// Stores for its process managers.
+    type Managers: ProcessManagerStore;
+
+    /// The log.
+    fn log(&self) -> Self::Log;
+    /// Who hears of fresh events.
+    fn tap(&self) -> Self::Tap;
+    /// The feed of this process manager.
+    fn connect(&self, process_manager: &'static str) -> Self::Connect;
+    /// The store of this process manager.
+    fn manager(&self, process_manager: &'static str) -> Self::Managers;
+}
+
+/// What a topology gives the query side of one context.
+pub trait QueryStores: Views {
+    /// Reads its log.
+    type Reader: LogReader;
+    /// Feeds for its projections.
+    type Connect: Connect;
+    /// A projection's subscriber.
+    type Projection<P: Projection>: Subscriber<Log = P::Log>;
+
+    /// Reads the log.
+    fn reader(&self) -> Self::Reader;
+    /// The feed of this projection.
+    fn connect(&self, projection: &'static str) -> Self::Connect;
+    /// The subscriber that keeps the view of `P`.
+    fn projection<P: Projection>(&self) -> Self::Projection<P>;
+}
+
+/// The subscribers of this process with their status: for readiness and the metrics page.
+#[derive(Clone, Default)]
+pub struct Watched {
+    subscribers: Arc<Mutex<Vec<(String, watch::Receiver<Status>)>>>,
+}
+
+impl Watched {
+    fn add(&self, log: &str, name: &str, status: watch::Receiver<Status>) {
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((format!("{log}.{name}"), status));
+    }
+
+    /// Each subscriber's name with its status now.
+    pub fn statuses(&self) -> Vec<(String, Status)> {
+        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers
+            .iter()
+            .map(|(name, status)| (name.clone(), status.borrow().clone()))
+            .collect()
+    }
+
+    /// Ready while no subscriber is halted or still starting.
+    ///
+    /// # Errors
+    /// Names each that isn't well, with the reason.
+    pub fn check(&self) -> Result<(), String> {
+        let unwell: Vec<String> = self
+            .statuses()
+            .into_iter()
+            .filter_map(|(name, status)| match status.mode {
+                Mode::Live | Mode::FromLog => None,
+                Mode::Starting => Some(format!("{name} is starting")),
+                Mode::Halted(reason) => Some(format!("{name} is halted: {reason}")),
+            })
+            .collect();
+        if unwell.is_empty() {
+            Ok(())
+        } else {
+            Err(unwell.join("; "))
+        }
+    }
+
+    /// Puts the present figures into the metrics.
+    pub(crate) fn publish(&self) {
+        for (name, status) in self.statuses() {
+            let label = [("subscriber", name)];
+            metrics::gauge!("callboard_subscriber_lag_events", &label).set(status.lag_events() as f64);
+            metrics::gauge!("callboard_subscriber_checkpoint", &label).set(status.checkpoint.position.get() as f64);
+            metrics::gauge!("callboard_subscriber_live", &label).set(f64::from(u8::from(status.mode == Mode::Live)));
+            metrics::counter!("callboard_subscriber_applied_total", &label).absolute(status.applied);
+            metrics::counter!("callboard_subscriber_duplicates_total", &label).absolute(status.duplicates);
+            metrics::counter!("callboard_subscriber_gaps_total", &label).absolute(status.gaps);
+            metrics::counter!("callboard_subscriber_foreign_total", &label).absolute(status.foreign);
+            metrics::counter!("callboard_subscriber_transactions_total", &label).absolute(status.transactions);
+        }
+    }
+}
+
+/// Starts a context's writer and process managers. Returns its command routes once the writer has
+/// read the log and every process manager is registered: before that no listener may open.
+pub async fn command_side<C: HttpContext>(
+    service: &Service,
+    watched: &Watched,
+    stores: &impl CommandStores,
+    edge: &Edge,
+) -> Router {
+    let router = Arc::new(C::router());
+    let (writer, commands) = Writer::new(stores.log(), &router, stores.tap(), WriterConfig::default());
+    let mut ready = writer.ready();
+    service.spawn(format!("writer {}", C::Log::NAME), writer.run(service.stopping.clone()));
+    let mut managers = Managers {
+        service,
+        watched,
+        stores,
+        router,
+        commands: commands.clone(),
+        started: Vec::new(),
+    };
+    C::subscribers(&mut managers);
+    for started in managers.started {
+        // Closed unsent: the service is stopping.
+        let _ = started.await;
+    }
+    let _ = ready.wait_for(|ready| *ready).await;
+    C::command_routes(&CommandSide::new(commands, edge.clone()))
+}
+
+struct Managers<'a, L: Log, S> {
+    service: &'a Service,
+    watched: &'a Watched,
+    stores: &'a S,
+    router: Arc<callboard::Router<L>>,
+    commands: callboard::Commands<L>,
+    started: Vec<oneshot::Receiver<()>>,
+}
+
+impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
+    fn projection<P: Projection<Log = L>>(&mut self) {}
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
+        let (store, log, wake) = (self.stores.manager(M::NAME), self.stores.log(), Arc::new(Notify::new()));
+        let subscriber = ProcessManagerSubscriber::<M, _, _>::new(store.clone(), log.clone(), wake.clone());
+        let mut supervisor = Supervisor::new(subscriber, log, self.stores.connect(M::NAME));
+        self.watched.add(L::NAME, M::NAME, supervisor.status());
+        let (started, is_started) = oneshot::channel();
+        self.started.push(is_started);
+        let stopping = self.service.stopping.clone();
+        self.service.spawn(format!("process manager {}", M::NAME), async move {
+            if supervisor.start(&stopping).await {
+                let _ = started.send(());
+                supervisor.run(stopping).await;
+            }
+        });
+        let dispatcher = Dispatcher::new(M::NAME, store, self.router.clone(), self.commands.clone(), wake);
+        self.service.spawn(
+            format!("dispatcher {}", M::NAME),
+            dispatcher.run(self.service.stopping.clone()),
+        );
+    }
+}
+
+/// Starts a context's projections.
+pub fn projections<C: Context>(service: &Service, watched: &Watched, stores: &impl QueryStores) {
+    C::subscribers(&mut Projections {
+        service,
+        watched,
+        stores,
+    });
+}
+
+struct Projections<'a, S> {
+    service: &'a Service,
+    watched: &'a Watched,
+    stores: &'a S,
+}
+
+impl<L: Log, S: QueryStores> Subscribers<L> for Projections<'_, S> {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        let supervisor = Supervisor::new(
+            self.stores.projection::<P>(),
+            self.stores.reader(),
+            self.stores.connect(P::NAME),
+        );
+        self.watched.add(L::NAME, P::NAME, supervisor.status());
+        self.service.spawn(
+            format!("projection {}", P::NAME),
+            supervisor.run(self.service.stopping.clone()),
+        );
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+}
+
+/// A context's query routes.
+pub fn query_side<C: HttpContext>(views: &impl Views, edge: &Edge) -> Router {
+    C::query_routes(&QuerySide::new(views, edge.clone()))
+}

@@ -1,0 +1,194 @@
+//! The configuration: every setting, parsed and checked once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::settings::{Settings, SettingsError};
+
+/// Which topology the command service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// Postgres and RabbitMQ, two services.
+    Brokered,
+    /// Postgres only, projections in the append's transaction.
+    Inline,
+}
+
+/// What a service needs to know. Its `Debug` prints no password.
+#[derive(Clone)]
+pub struct Config {
+    /// `DATABASE_URL`.
+    pub database_url: String,
+    /// `AMQP_URL`.
+    pub amqp_url: String,
+    /// `CALLBOARD_TOPOLOGY`.
+    pub topology: Topology,
+    /// `COMMAND_HTTP_ADDR`.
+    pub command_http: SocketAddr,
+    /// `QUERY_HTTP_ADDR`.
+    pub query_http: SocketAddr,
+    /// `COMMAND_OPS_ADDR`.
+    pub command_ops: SocketAddr,
+    /// `QUERY_OPS_ADDR`.
+    pub query_ops: SocketAddr,
+    /// `MESSAGING_QUEUE_PREFIX`.
+    pub queue_prefix: String,
+    /// `IDEMPOTENCY_KEEP_DAYS`.
+    pub idempotency_keep: Duration,
+    /// `RUST_LOG`.
+    pub log_filter: String,
+    /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
+    pub log_json: Option<bool>,
+    /// Whether to leave the schema as it is at the start.
+    pub no_migrate: bool,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("topology", &self.topology)
+            .field("command_http", &self.command_http)
+            .field("query_http", &self.query_http)
+            .field("queue_prefix", &self.queue_prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The configuration of these settings.
+    ///
+    /// # Errors
+    /// Names the variable, the value and what is allowed.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
+        let of = |name| Value::of(settings, name);
+        let prefix_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-');
+        let days: u64 = of("IDEMPOTENCY_KEEP_DAYS").parse("a number of days from 1 to 365", |text| {
+            text.parse().ok().filter(|days| (1..=365).contains(days))
+        })?;
+        Ok(Self {
+            database_url: of("DATABASE_URL").url(&["postgres", "postgresql"])?,
+            amqp_url: of("AMQP_URL").url(&["amqp", "amqps"])?,
+            topology: of("CALLBOARD_TOPOLOGY").parse("`brokered` or `inline`", |text| match text {
+                "brokered" => Some(Topology::Brokered),
+                "inline" => Some(Topology::Inline),
+                _ => None,
+            })?,
+            command_http: of("COMMAND_HTTP_ADDR").address()?,
+            query_http: of("QUERY_HTTP_ADDR").address()?,
+            command_ops: of("COMMAND_OPS_ADDR").address()?,
+            query_ops: of("QUERY_OPS_ADDR").address()?,
+            queue_prefix: of("MESSAGING_QUEUE_PREFIX").parse("1 to 64 of a-z, 0-9, `_`, `.` and `-`", |text| {
+                let fits = (1..=64).contains(&text.len()) && text.chars().all(prefix_char);
+                fits.then(|| text.to_owned())
+            })?,
+            idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
+            log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
+                tracing_subscriber::EnvFilter::try_new(text)
+                    .ok()
+                    .map(|_| text.to_owned())
+            })?,
+            log_json: match settings.get("LOG_FORMAT") {
+                None => None,
+                Some(_) => Some(of("LOG_FORMAT").parse("`pretty` or `json`", |text| match text {
+                    "json" => Some(true),
+                    "pretty" => Some(false),
+                    _ => None,
+                })?),
+            },
+            no_migrate: false,
+        })
+    }
+}
+
+/// A variable's value on its way to a type.
+struct Value<'a> {
+    name: &'static str,
+    text: &'a str,
+    source: String,
+}
+
+impl<'a> Value<'a> {
+    fn of(settings: &'a Settings, name: &'static str) -> Self {
+        let (text, source) = settings
+            .get(name)
+            .map_or(("", String::new()), |(text, source)| (text, source.to_string()));
+        Self { name, text, source }
+    }
+
+    fn parse<T>(&self, allowed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, SettingsError> {
+        parse(self.text).ok_or_else(|| {
+            let shown = crate::settings::mask(self.text);
+            SettingsError(format!(
+                "{} is {shown:?} (from: {}): it must be {allowed}",
+                self.name, self.source
+            ))
+        })
+    }
+
+    fn address(&self) -> Result<SocketAddr, SettingsError> {
+        self.parse("an address and port such as 127.0.0.1:4000", |text| text.parse().ok())
+    }
+
+    fn url(&self, schemes: &[&str]) -> Result<String, SettingsError> {
+        let allowed = format!("a URL that begins with {}://", schemes.join(":// or "));
+        self.parse(&allowed, |text| {
+            let (scheme, rest) = text.split_once("://")?;
+            (schemes.contains(&scheme) && !rest.is_empty()).then(|| text.to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+
+    use super::{Config, Topology};
+    use crate::settings::{Settings, with_flags};
+
+    fn defaults() -> Settings {
+        let matches = with_flags(Command::new("test")).get_matches_from(["test"]);
+        Settings::resolve(&matches, &|_| None).expect("defaults")
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let config = Config::from_settings(&defaults()).expect("valid defaults");
+        assert_eq!(config.topology, Topology::Brokered);
+        assert_eq!(config.command_http.to_string(), "127.0.0.1:4000");
+        assert_eq!(config.query_http.to_string(), "127.0.0.1:4001");
+        assert_eq!(config.command_ops.to_string(), "127.0.0.1:4100");
+        assert_eq!(config.query_ops.to_string(), "127.0.0.1:4101");
+        assert_eq!(config.queue_prefix, "dev");
+        assert_eq!(config.idempotency_keep.as_secs(), 7 * 24 * 60 * 60);
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
+        for (name, value, allowed) in [
+            ("CALLBOARD_TOPOLOGY", "sideways", "`brokered` or `inline`"),
+            ("COMMAND_HTTP_ADDR", "4000", "127.0.0.1:4000"),
+            ("QUERY_OPS_ADDR", "127.0.0.1:99999", "127.0.0.1:4000"),
+            ("DATABASE_URL", "mysql://root@localhost/x", "postgres://"),
+            ("AMQP_URL", "amqp://", "amqp://"),
+            ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
+            ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
+            ("LOG_FORMAT", "xml", "`pretty` or `json`"),
+            ("RUST_LOG", "info,=[", "a filter"),
+        ] {
+            let error = Config::from_settings(&defaults().with(name, value))
+                .expect_err(name)
+                .to_string();
+            assert!(
+                error.contains(name) && error.contains(value) && error.contains(allowed),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_password() {
+        let wrong = defaults().with("DATABASE_URL", "mysql://root:s3cret@localhost/x");
+        let error = Config::from_settings(&wrong).expect_err("a wrong scheme").to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}

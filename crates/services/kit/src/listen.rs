@@ -1,0 +1,81 @@
+//! Listeners.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use callboard_http::{Edge, Limits, Readiness, ops_routes, serve};
+use tokio::net::TcpListener;
+
+use crate::assembly::Watched;
+use crate::lifecycle::{HTTP_ENDS_WITHIN, Service};
+use crate::telemetry;
+
+/// The edge that every public route of this service shares.
+pub(crate) fn edge(service: &Service) -> Edge {
+    Edge::new(crate::contexts::LOGS.iter().copied())
+        .drain_on(service.draining.clone())
+        .limits(limits())
+}
+
+fn limits() -> Limits {
+    Limits {
+        drain_within: HTTP_ENDS_WITHIN,
+        ..Limits::default()
+    }
+}
+
+/// Opens an address that a variable names.
+///
+/// # Errors
+/// Names the variable, the address and the way out.
+pub(crate) async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{variable}: {address} can't be opened; stop what uses it, or set {variable} to another address")
+    })
+}
+
+/// Opens an address, or the next free port after it.
+///
+/// # Errors
+/// When a hundred ports in a row are taken.
+pub(crate) async fn bind_near(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    for port in address.port()..=address.port().saturating_add(100) {
+        if let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
+            return Ok(listener);
+        }
+    }
+    bind(variable, address).await
+}
+
+/// Serves public routes until the service drains.
+pub(crate) fn serve_public(service: &Service, listener: TcpListener, edge: &Edge, routes: Router) {
+    service.listen(serve(listener, edge.wrap(routes), limits(), service.draining.clone()));
+}
+
+/// Serves health and metrics until everything has stopped, so that the drain can be watched.
+pub(crate) fn serve_ops(service: &Service, listener: TcpListener, edge: &Edge, readiness: Readiness, watched: Watched) {
+    let stopping = service.stopping.clone();
+    service.spawn("metrics", async move {
+        // The page shows what was so at most a second ago.
+        while stopping
+            .run_until_cancelled(tokio::time::sleep(Duration::from_secs(1)))
+            .await
+            .is_some()
+        {
+            watched.publish();
+            telemetry::metrics().run_upkeep();
+        }
+    });
+    let routes = edge.wrap(ops_routes(readiness, telemetry::metrics()));
+    let limits = Limits {
+        drain_within: Duration::from_millis(500),
+        ..limits()
+    };
+    let (stopping, task) = (service.stopping.clone(), service.stopping.clone());
+    service.spawn("ops listener", async move {
+        serve(listener, routes, limits, stopping).await;
+        task.cancelled().await;
+    });
+}
