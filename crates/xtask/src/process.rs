@@ -184,6 +184,7 @@ mod tests {
             !process.lives(),
             "it should have ended, though nobody has awaited it yet"
         );
+        child.wait().unwrap();
     }
 
     #[test]
@@ -205,6 +206,7 @@ mod tests {
             &Signals::default(),
         );
         assert!(!process.lives());
+        child.wait().unwrap();
     }
 
     #[test]

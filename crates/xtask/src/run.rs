@@ -150,6 +150,10 @@ pub fn down() -> Result<ExitCode> {
         }
         // Whatever the run did not end itself: it was killed, or it did not come to it.
         if file.exists() {
+            eprintln!(
+                "ending what `cargo xtask {}` (process {}) has left",
+                note.run.name, note.run.pid
+            );
             clear(&note, &file, &signals);
         }
     }

@@ -9,6 +9,7 @@ use crate::cli::Finding;
 use crate::debian::{self, Place};
 use crate::find::{self, Need, Source};
 use crate::machine::ThisMachine;
+use crate::probe::postgres::{Answer, log_in};
 use crate::run::Run;
 use crate::signals::Signals;
 use crate::{compose, workspace};
@@ -68,8 +69,13 @@ pub fn bring_up(finding: Finding, purpose: Purpose, run: &mut Run, signals: &Sig
             .map(|(_, address)| address.clone())
             .expect("each need has a source")
     };
+    let mut postgres: Address = address(Need::Postgres);
+    // Tests make databases of their own; they only need one that is there to begin from.
+    if purpose == Purpose::Tests && matches!(log_in(&postgres), Ok(Answer::NoSuchDatabase)) {
+        postgres = postgres.with_path("postgres");
+    }
     Ok(Servers {
-        postgres: address(Need::Postgres),
+        postgres,
         rabbitmq: address(Need::RabbitMq),
         postgres_given: matches!(sources[0].1, Source::Given(_)),
     })

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::Finding;
-use crate::probe::postgres::{Answer, log_in};
 use crate::process;
 use crate::run::Run;
 use crate::servers::{self, Purpose, Servers};
@@ -16,11 +15,7 @@ use crate::workspace;
 /// Runs the tests. The exit code is the runner's, or that of the doctests if only they fail.
 pub fn run(finding: Finding, args: &[String], signals: &Signals) -> Result<ExitCode> {
     let mut run = Run::begin("test", signals)?;
-    let mut servers = servers::bring_up(finding, Purpose::Tests, &mut run, signals)?;
-    // Tests make databases of their own; they only need one that is there to begin from.
-    if matches!(log_in(&servers.postgres), Ok(Answer::NoSuchDatabase)) {
-        servers.postgres = servers.postgres.with_path("postgres");
-    }
+    let servers = servers::bring_up(finding, Purpose::Tests, &mut run, signals)?;
     let nextest = has_nextest();
     // Arguments select; doctests can't be selected in the runner's language, so they belong to the whole only.
     let doctests = if args.is_empty() {
