@@ -1,0 +1,8 @@
+-- Locks a checkpoint and looks whether the log holds the event at $3 with the id $4.
+select
+    c.version, c.position, c.event_id, s.state, s.reason,
+    exists (select from callboard.events e where e.log = $1 and e.position = $3 and e.id = $4)
+from callboard.checkpoints c
+join callboard.subscribers s on s.log = c.log and s.name = c.subscriber
+where c.log = $1 and c.subscriber = $2
+for update of c

@@ -1,0 +1,8 @@
+-- As lock_checkpoint.sql, but without waiting: no row when somebody holds it.
+select
+    c.version, c.position, c.event_id, s.state, s.reason,
+    exists (select from callboard.events e where e.log = $1 and e.position = $3 and e.id = $4)
+from callboard.checkpoints c
+join callboard.subscribers s on s.log = c.log and s.name = c.subscriber
+where c.log = $1 and c.subscriber = $2
+for update of c skip locked

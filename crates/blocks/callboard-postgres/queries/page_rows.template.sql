@@ -1,0 +1,5 @@
+select (select row_to_json(r) from (select {columns}) r)::text
+from {table} t
+where {conditions}
+order by {order}
+limit $1

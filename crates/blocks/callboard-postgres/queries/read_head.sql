@@ -1,0 +1,5 @@
+select position, id
+from callboard.events
+where log = $1
+order by position desc
+limit 1

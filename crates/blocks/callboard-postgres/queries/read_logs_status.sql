@@ -1,0 +1,16 @@
+select
+    l.log,
+    coalesce(h.position, 0),
+    h.recorded_at,
+    r.published,
+    r.holder is not null and r.leased_until > clock_timestamp()
+from callboard.logs l
+left join lateral (
+    select e.position, e.recorded_at
+    from callboard.events e
+    where e.log = l.log
+    order by e.position desc
+    limit 1
+) h on true
+left join callboard.relays r on r.log = l.log
+order by l.log

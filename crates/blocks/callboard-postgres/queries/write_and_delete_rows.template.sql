@@ -1,0 +1,14 @@
+-- Moves the checkpoint, writes the rows in $5 and deletes the rows of the keys in $6.
+with moved as (
+    update callboard.checkpoints
+    set position = $3, event_id = $4, updated_at = clock_timestamp()
+    where log = $1 and subscriber = $2
+), gone as (
+    delete from {table} t
+    using json_populate_recordset(null::{table}, $6::json) as v
+    where {same_key}
+)
+insert into {table} as t ({names})
+select {values}
+from json_populate_recordset(null::{table}, $5::json) as v
+on conflict ({key}) do {update}

@@ -1,0 +1,229 @@
+//! Connections: one pool for queries, one for background work, and options for connections of one's own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::error::PostgresError;
+use crate::watcher::Watcher;
+
+/// The role that migrations make for services: it can't change what is recorded.
+pub const SERVICE_ROLE: &str = "callboard_service";
+
+/// How to reach Postgres. Never shown with its password.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// What the server's activity view shows, followed by what the connection is for.
+    pub application_name: String,
+    /// The role that each connection takes on; the URL's user must be a member of it. `None` stays
+    /// with the URL's user.
+    pub role: Option<String>,
+    /// The most connections for queries.
+    pub query_connections: u32,
+    /// The most connections for background work: subscribers, relays, housekeeping.
+    pub background_connections: u32,
+    /// How long to wait for a connection.
+    pub acquire_timeout: Duration,
+    /// How long an append waits for the log's lock, and any statement for a lock.
+    pub lock_timeout: Duration,
+    /// How long a query may run.
+    pub query_timeout: Duration,
+    /// How long a statement of background work may run.
+    pub background_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    /// The defaults for this URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            application_name: "callboard".into(),
+            role: Some(SERVICE_ROLE.into()),
+            query_connections: 16,
+            background_connections: 12,
+            acquire_timeout: Duration::from_secs(2),
+            lock_timeout: Duration::from_secs(2),
+            query_timeout: Duration::from_secs(10),
+            background_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("application_name", &self.application_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connections of one process to one database. Cheap to clone.
+///
+/// Three kinds, so that none starves another: each log's appends have a connection of their own,
+/// queries share a pool, and so does background work.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    config: DatabaseConfig,
+    base: PgConnectOptions,
+    queries: PgPool,
+    background: PgPool,
+    watcher: Arc<Watcher>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl Database {
+    /// Prepares the pools; connects only when a connection is needed, so it starts without a server.
+    ///
+    /// # Errors
+    /// [`PostgresError::Url`] when the URL can't be read.
+    pub fn new(config: DatabaseConfig) -> Result<Self, PostgresError> {
+        let base = options(&config.url)?;
+        let queries = pool(&config, config.query_connections, query_options(&config, &base));
+        let background = pool(
+            &config,
+            config.background_connections,
+            background_options(&config, &base),
+        );
+        let watcher = Arc::new(Watcher::new(queries.clone()));
+        Ok(Self(Arc::new(Inner {
+            config,
+            base,
+            queries,
+            background,
+            watcher,
+        })))
+    }
+
+    /// Whether the database answers, within the acquire timeout.
+    ///
+    /// # Errors
+    /// [`PostgresError::Unreachable`] with the cause.
+    pub async fn ping(&self) -> Result<(), PostgresError> {
+        let answer = async { sqlx::query("select 1").execute(&self.0.queries).await };
+        match tokio::time::timeout(self.0.config.acquire_timeout, answer).await {
+            Ok(result) => result.map(drop).map_err(PostgresError::Unreachable),
+            Err(_) => Err(PostgresError::Unreachable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Closes the pools, waiting for what is in flight.
+    pub async fn close(&self) {
+        futures::future::join(self.0.queries.close(), self.0.background.close()).await;
+    }
+
+    /// The pool for queries: read-only transactions.
+    pub fn queries(&self) -> &PgPool {
+        &self.0.queries
+    }
+
+    /// The pool for background work.
+    pub fn background(&self) -> &PgPool {
+        &self.0.background
+    }
+
+    pub(crate) fn config(&self) -> &DatabaseConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn watcher(&self) -> &Arc<Watcher> {
+        &self.0.watcher
+    }
+
+    /// For a log's appends. No statement timeout: one that strikes while a commit waits for its
+    /// synchronous standby ends in a commit that is not replicated. The client has a deadline.
+    pub(crate) fn append_options(&self) -> PgConnectOptions {
+        common(&self.0.config, &self.0.base, "append").options([("idle_in_transaction_session_timeout", "10s")])
+    }
+
+    /// For NOTIFY and LISTEN.
+    pub(crate) fn wakeup_options(&self) -> PgConnectOptions {
+        common(&self.0.config, &self.0.base, "wakeups").options([("synchronous_commit", "off")])
+    }
+}
+
+/// The options of a URL, without a role.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions, PostgresError> {
+    url.parse::<PgConnectOptions>().map_err(PostgresError::Url)
+}
+
+/// A connection of one's own, within `timeout`.
+pub(crate) async fn connect(options: &PgConnectOptions, timeout: Duration) -> Result<PgConnection, sqlx::Error> {
+    tokio::time::timeout(timeout, PgConnection::connect_with(options))
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+fn common(config: &DatabaseConfig, base: &PgConnectOptions, purpose: &str) -> PgConnectOptions {
+    let options = base
+        .clone()
+        .application_name(&format!("{} {purpose}", config.application_name))
+        .options([
+            ("lock_timeout", format!("{}ms", config.lock_timeout.as_millis())),
+            // The append and the checkpoints rely on a fresh snapshot for each statement.
+            ("default_transaction_isolation", "read committed".into()),
+        ]);
+    match &config.role {
+        Some(role) => options.options([("role", role)]),
+        None => options,
+    }
+}
+
+fn query_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
+    common(config, base, "queries").options([
+        ("statement_timeout", format!("{}ms", config.query_timeout.as_millis())),
+        ("idle_in_transaction_session_timeout", "10s".into()),
+        ("default_transaction_read_only", "on".into()),
+    ])
+}
+
+fn background_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
+    common(config, base, "background").options([
+        (
+            "statement_timeout",
+            format!("{}ms", config.background_timeout.as_millis()),
+        ),
+        ("idle_in_transaction_session_timeout", "30s".into()),
+        // Everything that is written here follows from the log, with its checkpoint in the same
+        // transaction: what a crash takes back is simply applied again.
+        ("synchronous_commit", "off".into()),
+    ])
+}
+
+fn pool(config: &DatabaseConfig, connections: u32, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(config.acquire_timeout)
+        .test_before_acquire(false)
+        // A ping for each statement would double the round trips; one after a pause finds out
+        // about a server that was restarted meanwhile.
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for < Duration::from_secs(1) {
+                    return Ok(true);
+                }
+                Ok(connection.ping().await.is_ok())
+            })
+        })
+        // A begin() whose future was dropped leaves its transaction open on the pooled connection,
+        // and later writes would vanish in it. `begin` does nothing there but a warning, and
+        // `rollback` ends it; in an aborted transaction it fails and the connection is closed.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql("begin; rollback").execute(connection).await?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}

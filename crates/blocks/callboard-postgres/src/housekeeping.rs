@@ -1,0 +1,96 @@
+//! What operators and a timer do: pause, resume, rebuild, rewind, and expiry.
+
+use std::time::Duration;
+
+use callboard::Position;
+use sqlx::PgPool;
+
+use crate::database::Database;
+use crate::error::PostgresError;
+
+/// How long idempotency keys are kept by default.
+pub const KEYS_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Deletes at most `limit` idempotency keys that are older than `kept_for`; returns how many. Small
+/// batches keep the locks short: call it again while it returns `limit`.
+///
+/// # Errors
+/// [`PostgresError::Statement`].
+pub async fn delete_expired_keys(database: &Database, kept_for: Duration, limit: u32) -> Result<u64, PostgresError> {
+    let deleted: i64 = sqlx::query_scalar("select callboard.delete_expired_keys(make_interval(secs => $1), $2)")
+        .bind(kept_for.as_secs_f64())
+        .bind(limit.cast_signed())
+        .fetch_one(database.background())
+        .await
+        .map_err(PostgresError::statement("deleting expired idempotency keys"))?;
+    Ok(deleted.unsigned_abs())
+}
+
+/// Pauses a subscriber: no replica runs it until it is resumed.
+///
+/// # Errors
+/// [`PostgresError::NoSubscriber`], or [`PostgresError::Statement`].
+pub async fn pause_subscriber(database: &Database, log: &str, name: &str, reason: &str) -> Result<(), PostgresError> {
+    set_state(database.background(), log, name, "paused", Some(reason)).await
+}
+
+/// Lets a paused or halted subscriber run again, behind its checkpoint.
+///
+/// # Errors
+/// [`PostgresError::NoSubscriber`], or [`PostgresError::Statement`].
+pub async fn resume_subscriber(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
+    set_state(database.background(), log, name, "running", None).await
+}
+
+/// Takes a projection's checkpoint away and lets it run: it folds the whole log into an emptied
+/// table. A process manager's checkpoint stays: its commands are never repeated.
+///
+/// # Errors
+/// [`PostgresError::NoSubscriber`] when there is no such projection, or [`PostgresError::Statement`].
+pub async fn rebuild_projection(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
+    sqlx::query(include_str!("../queries/forget_checkpoint.sql"))
+        .bind(log)
+        .bind(name)
+        .execute(database.background())
+        .await
+        .map_err(PostgresError::statement("taking the checkpoint away"))?;
+    resume_subscriber(database, log, name).await
+}
+
+/// Moves a relay back, so that everything behind `to` is published again; whether it moved.
+///
+/// # Errors
+/// [`PostgresError::Statement`].
+pub async fn rewind_relay(database: &Database, log: &str, to: Position) -> Result<bool, PostgresError> {
+    let rewound = sqlx::query(include_str!("../queries/rewind_relay.sql"))
+        .bind(log)
+        .bind(to.get().cast_signed())
+        .execute(database.background())
+        .await
+        .map_err(PostgresError::statement("rewinding the relay"))?;
+    Ok(rewound.rows_affected() == 1)
+}
+
+async fn set_state(
+    pool: &PgPool,
+    log: &str,
+    name: &str,
+    state: &str,
+    reason: Option<&str>,
+) -> Result<(), PostgresError> {
+    let changed = sqlx::query(include_str!("../queries/set_subscriber_state.sql"))
+        .bind(log)
+        .bind(name)
+        .bind(state)
+        .bind(reason)
+        .execute(pool)
+        .await
+        .map_err(PostgresError::statement("changing a subscriber's state"))?;
+    match changed.rows_affected() {
+        0 => Err(PostgresError::NoSubscriber {
+            log: log.into(),
+            name: name.into(),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod database;
+mod error;
+mod housekeeping;
+mod inline;
+mod log;
+mod migrate;
+mod process_manager;
+mod projection;
+mod relay;
+mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod view;
+mod wakeups;
+mod watcher;
+
+pub use database::{Database, DatabaseConfig, SERVICE_ROLE};
+pub use error::PostgresError;
+pub use housekeeping::{
+    KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, rebuild_projection, resume_subscriber, rewind_relay,
+};
+pub use inline::InlineProjections;
+pub use log::{PgLocked, PgLog};
+pub use migrate::{SchemaStatus, migrate, schema_status};
+pub use process_manager::PgProcessManagerStore;
+pub use projection::PgProjection;
+pub use relay::PgRelayStore;
+pub use status::{LogStatus, SubscriberStatus, status};
+pub use view::{PgView, PgViews};
+pub use wakeups::{Notifier, Wakeups};

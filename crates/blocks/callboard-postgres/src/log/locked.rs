@@ -1,0 +1,143 @@
+//! The log with its lock held, in one transaction.
+
+use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
+use callboard::{Position, RawEvent, Recorded};
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::append::{AppendArrays, append_error};
+use super::{PgLog, read_slice};
+use crate::error::{Class, classify};
+use crate::inline::{Inline, InlineError};
+
+/// A log whose head stands still. It owns its connection: dropping it closes the connection, upon
+/// which the server rolls back and lets go of the lock.
+pub struct PgLocked {
+    log: PgLog,
+    connection: PgConnection,
+}
+
+impl PgLocked {
+    pub(super) async fn begin(log: &PgLog) -> Result<Self, AppendError> {
+        let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
+        let mut connection = log.0.link.take().await.map_err(unavailable)?;
+        // Not sqlx's `begin()`: nothing here must outlive the connection's owner.
+        sqlx::raw_sql("begin")
+            .execute(&mut connection)
+            .await
+            .map_err(unavailable)?;
+        let locked: Result<(i64, Uuid), _> = sqlx::query_as(include_str!("../../queries/lock_log.sql"))
+            .bind(log.0.name)
+            .fetch_one(&mut connection)
+            .await;
+        locked.map_err(unavailable)?;
+        Ok(Self {
+            log: log.clone(),
+            connection,
+        })
+    }
+
+    async fn call(&mut self, append: &Append) -> Result<Appended, AppendError> {
+        let answer = AppendArrays::of(append)?
+            .call(&mut self.connection, self.log.0.name)
+            .await;
+        answer.map_err(|error| append_error(error, Class::Busy))
+    }
+
+    async fn commit(mut self) -> Result<(), AppendError> {
+        let outcome = sqlx::raw_sql("commit").execute(&mut self.connection).await;
+        outcome.map_err(|error| append_error(error, Class::Lost))?;
+        self.log.0.link.keep(self.connection, None);
+        Ok(())
+    }
+
+    async fn rollback(mut self) {
+        if sqlx::raw_sql("rollback").execute(&mut self.connection).await.is_ok() {
+            self.log.0.link.keep(self.connection, None);
+        }
+    }
+
+    /// Appends, folds the inline projections and commits.
+    pub(super) async fn append_inline(mut self, append: &Append, inline: &dyn Inline) -> Result<Appended, InlineError> {
+        let appended = match self.call(append).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.rollback().await;
+                return Err(error.into());
+            }
+        };
+        let Appended::Done { recorded_at } = appended else {
+            self.rollback().await;
+            return Ok(appended);
+        };
+        let events = as_recorded(append, recorded_at);
+        if let Err(error) = inline
+            .fold(&mut self.connection, append.expected.position, &events)
+            .await
+        {
+            self.rollback().await;
+            return Err(error);
+        }
+        self.commit().await?;
+        inline.committed(append.expected.position.plus(events.len() as u64));
+        Ok(appended)
+    }
+
+    async fn append_alone(mut self, append: &Append) -> Result<Appended, AppendError> {
+        match self.call(append).await {
+            Ok(appended @ Appended::Done { .. }) => self.commit().await.map(|()| appended),
+            answer => {
+                self.rollback().await;
+                answer
+            }
+        }
+    }
+}
+
+impl LockedLog for PgLocked {
+    async fn read(&mut self, after: Position, limit: usize) -> Result<Slice, AppendError> {
+        let read = read_slice(&mut self.connection, self.log.0.name, after, limit);
+        // A read that fails has recorded nothing, whatever the reason.
+        read.await.map_err(|error| match classify(&error) {
+            Class::Data => AppendError::Rejected(error.into()),
+            _ => AppendError::Unavailable(error.into()),
+        })
+    }
+
+    async fn append(self, append: &Append) -> Result<Appended, AppendError> {
+        metrics::counter!("callboard_append_transactions_total", "log" => self.log.0.name).increment(1);
+        let log = self.log.clone();
+        let outcome = async {
+            match &log.0.inline {
+                Some(inline) if !append.events.is_empty() => {
+                    self.append_inline(append, &**inline).await.map_err(AppendError::from)
+                }
+                _ => self.append_alone(append).await,
+            }
+        };
+        tokio::time::timeout(log.0.deadline, outcome)
+            .await
+            .unwrap_or_else(|_| Err(AppendError::Unknown("the append's deadline has passed".into())))
+    }
+}
+
+/// The new events as the log has recorded them.
+fn as_recorded(append: &Append, recorded_at: Timestamp) -> Vec<Recorded> {
+    let mut previous_id = append.expected.event_id;
+    let recorded = append.events.iter().zip(1..).map(|(event, behind)| Recorded {
+        position: append.expected.position.plus(behind),
+        stream: event.stream.clone(),
+        version: event.version,
+        id: event.id,
+        previous_id: std::mem::replace(&mut previous_id, event.id),
+        event: RawEvent {
+            event_type: event.event_type.into(),
+            schema_version: event.schema_version,
+            data: event.data.clone(),
+        },
+        metadata: event.metadata.clone(),
+        recorded_at,
+    });
+    recorded.collect()
+}

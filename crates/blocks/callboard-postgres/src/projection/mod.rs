@@ -1,0 +1,208 @@
+//! A projection as a subscriber: folds runs of events into its table, each in one transaction with
+//! its checkpoint.
+
+mod checkpoint;
+mod columns;
+mod failure;
+mod fold;
+mod table;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::log::Source;
+use callboard::projection::EventOf;
+use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
+use callboard::{Checkpoint, Log, Projection, Recorded};
+use sqlx::Connection;
+
+use crate::database::Database;
+
+pub(crate) use checkpoint::{LockedCheckpoint, Stored, behind, lock, prepare, read_named, version_of};
+pub(crate) use failure::Failure;
+pub(crate) use fold::fold_run;
+pub(crate) use table::{Table, as_text};
+
+/// How often a run is tried again after a deadlock or a serialization failure.
+const RETRIES: usize = 4;
+
+/// How long applying a run may take; the server's statement timeout ends it earlier, unless the
+/// connection is dead.
+const APPLY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Keeps the table of `P`.
+pub struct PgProjection<P> {
+    database: Database,
+    table: Option<Arc<Table>>,
+    projection: PhantomData<fn() -> P>,
+}
+
+impl<P: Projection> PgProjection<P> {
+    /// The projection `P` on this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            table: None,
+            projection: PhantomData,
+        }
+    }
+
+    async fn table(&mut self) -> Result<Arc<Table>, Failure> {
+        if let Some(table) = &self.table {
+            return Ok(table.clone());
+        }
+        let mut connection = self.database.background().acquire().await?;
+        let table = Arc::new(Table::look_up::<P>(&mut connection).await?);
+        Ok(self.table.insert(table).clone())
+    }
+
+    async fn try_start(&mut self) -> Result<Checkpoint, Failure> {
+        self.table().await?;
+        prepare::<P>(self.database.background()).await
+    }
+
+    /// One transaction. With `keep` unset it is rolled back: a try that shows whether the run can
+    /// be applied.
+    async fn transact(&self, table: &Table, run: Run<'_, P>, keep: bool) -> Result<Applied, Failure> {
+        let Some(last) = run.events.last().map(Recorded::checkpoint) else {
+            let mut connection = self.database.background().acquire().await?;
+            let checkpoint = checkpoint::read::<P>(&mut connection).await?.usable::<P>()?;
+            return Ok(Applied::Moved { checkpoint, events: 0 });
+        };
+        let mut connection = self.database.background().acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let Some(locked) = lock::<P>(&mut transaction, last, run.lock).await? else {
+            return Ok(Applied::Busy);
+        };
+        let rest = behind::<P>(locked.checkpoint, run.events)?;
+        if rest.is_empty() {
+            return Ok(Applied::Moved {
+                checkpoint: locked.checkpoint,
+                events: 0,
+            });
+        }
+        // A run of a lost timeline can look right; the log doesn't hold its last event.
+        if !locked.held {
+            return Err(Failure::NotNext(locked.checkpoint));
+        }
+        fold_run::<P>(&mut transaction, table, rest).await?;
+        if keep {
+            transaction.commit().await?;
+            self.database.watcher().moved(P::Log::NAME, P::NAME, last.position);
+        } else {
+            transaction.rollback().await?;
+        }
+        Ok(Applied::Moved {
+            checkpoint: last,
+            events: rest.len(),
+        })
+    }
+
+    /// [`Self::transact`], again after a deadlock, and with a deadline.
+    async fn persist(&self, table: &Table, run: Run<'_, P>, keep: bool) -> Result<Applied, Failure> {
+        let mut tries = 0;
+        loop {
+            let once = tokio::time::timeout(APPLY_DEADLINE, self.transact(table, run, keep));
+            match once.await {
+                Ok(Err(Failure::Retry(_))) if tries < RETRIES => tries += 1,
+                Ok(Err(Failure::NotNext(checkpoint))) => return Ok(Applied::NotNext { checkpoint }),
+                Ok(outcome) => return outcome,
+                Err(_) => return Err(Failure::Other("applying took too long".into())),
+            }
+        }
+    }
+
+    /// The event at fault in a run that Postgres refuses: the last one of the shortest prefix that
+    /// it refuses. Each try is rolled back.
+    async fn find_culprit(&self, table: &Table, events: &[Recorded<EventOf<P>>]) -> Result<usize, Failure> {
+        let (mut good, mut bad) = (0, events.len());
+        while bad - good > 1 {
+            let middle = good + (bad - good) / 2;
+            let run = Run {
+                events: &events[..middle],
+                lock: Lock::Wait,
+            };
+            match self.persist(table, run, false).await {
+                Ok(_) => good = middle,
+                Err(Failure::Data(_)) => bad = middle,
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(bad - 1)
+    }
+
+    async fn try_apply(&mut self, run: Run<'_, P>) -> Result<Applied, SubscriberError> {
+        let error = |failure: Failure| failure.into_error(P::NAME);
+        let table = self.table().await.map_err(error)?;
+        match self.persist(&table, run, true).await {
+            Err(Failure::Data(source)) => {
+                let culprit = self.find_culprit(&table, run.events).await.map_err(error)?;
+                Err(SubscriberError::Permanent {
+                    subscriber: P::NAME,
+                    position: run.events[culprit].position,
+                    source: source.into(),
+                })
+            }
+            outcome => outcome.map_err(error),
+        }
+    }
+}
+
+/// A run to apply.
+struct Run<'a, P: Projection> {
+    events: &'a [Recorded<EventOf<P>>],
+    lock: Lock,
+}
+
+impl<P: Projection> Clone for Run<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Projection> Copy for Run<'_, P> {}
+
+impl<P: Projection> Subscriber for PgProjection<P> {
+    type Log = P::Log;
+
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    async fn start(&mut self) -> Result<Checkpoint, SubscriberError> {
+        self.try_start().await.map_err(|failure| failure.into_error(P::NAME))
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SubscriberError> {
+        let read = async {
+            let mut connection = self.database.background().acquire().await?;
+            checkpoint::read::<P>(&mut connection).await?.usable::<P>()
+        };
+        read.await.map_err(|failure: Failure| failure.into_error(P::NAME))
+    }
+
+    async fn apply(&mut self, events: &[Recorded<EventOf<P>>], lock: Lock) -> Result<Applied, SubscriberError> {
+        self.try_apply(Run { events, lock }).await
+    }
+
+    async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {
+        halt_named(&self.database, P::Log::NAME, P::NAME, reason)
+            .await
+            .map_err(|source| SubscriberError::Transient {
+                subscriber: P::NAME,
+                source,
+            })
+    }
+}
+
+/// Stores that a subscriber has halted.
+pub(crate) async fn halt_named(database: &Database, log: &str, name: &str, reason: &str) -> Result<(), Source> {
+    sqlx::query(include_str!("../../queries/halt_subscriber.sql"))
+        .bind(log)
+        .bind(name)
+        .bind(reason)
+        .execute(database.background())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! How far a log is published, and whose turn it is.
+
+use callboard::log::Source;
+use callboard::relay::RelayStore;
+use callboard::{Log, Position};
+use uuid::Uuid;
+
+use crate::database::Database;
+
+/// Stores what one log's relay must remember. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PgRelayStore {
+    database: Database,
+    log: &'static str,
+}
+
+impl PgRelayStore {
+    /// The store of `L`'s relay.
+    pub fn new<L: Log>(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            log: L::NAME,
+        }
+    }
+}
+
+impl RelayStore for PgRelayStore {
+    async fn lease(&self, holder: Uuid) -> Result<bool, Source> {
+        let leased = sqlx::query(include_str!("../queries/lease_relay.sql"))
+            .bind(self.log)
+            .bind(holder)
+            .execute(self.database.background())
+            .await?;
+        Ok(leased.rows_affected() == 1)
+    }
+
+    async fn release(&self, holder: Uuid) -> Result<(), Source> {
+        sqlx::query(include_str!("../queries/release_relay.sql"))
+            .bind(self.log)
+            .bind(holder)
+            .execute(self.database.background())
+            .await?;
+        Ok(())
+    }
+
+    async fn published(&self) -> Result<Position, Source> {
+        let published: Option<i64> = sqlx::query_scalar("select published from callboard.relays where log = $1")
+            .bind(self.log)
+            .fetch_optional(self.database.background())
+            .await?;
+        Ok(Position::new(published.unwrap_or_default().unsigned_abs()))
+    }
+
+    async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
+        let moved = sqlx::query(include_str!("../queries/advance_relay.sql"))
+            .bind(self.log)
+            .bind(from.get().cast_signed())
+            .bind(to.get().cast_signed())
+            .execute(self.database.background())
+            .await?;
+        Ok(moved.rows_affected() == 1)
+    }
+}
