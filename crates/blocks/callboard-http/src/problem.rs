@@ -247,3 +247,72 @@ impl From<ViewError> for Problem {
 pub(crate) fn etag(version: callboard::Version) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes are visible")
 }
+
+#[cfg(test)]
+mod tests {
+    use callboard::{Forbidden, StreamName, Version};
+
+    use super::*;
+
+    /// What a command error is answered with: status, the end of its type, `Retry-After`.
+    fn answered(error: CommandError) -> (u16, String, Option<String>) {
+        let problem = Problem::from(error);
+        let name = problem
+            .problem_type()
+            .strip_prefix(TYPE_PREFIX)
+            .expect("the prefix")
+            .to_owned();
+        let response = problem.into_response();
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.map(|after| after.to_str().expect("digits").to_owned());
+        (response.status().as_u16(), name, retry_after)
+    }
+
+    #[test]
+    fn each_command_error_has_its_status_and_come_again_always_says_when() {
+        let overloaded = |millis| CommandError::Overloaded {
+            reason: "full",
+            retry_after: Duration::from_millis(millis),
+        };
+        let stream = StreamName::of("product", "a");
+        let cases = [
+            (
+                CommandError::Refused(Refusal::rule("too-late", "Too late.")),
+                (409, "too-late", None),
+            ),
+            (
+                CommandError::Refused(Refusal::not_found("no-such", "No such.")),
+                (404, "no-such", None),
+            ),
+            (
+                CommandError::Forbidden(Forbidden::because("Not you.")),
+                (403, "forbidden", None),
+            ),
+            (
+                CommandError::VersionMismatch {
+                    stream,
+                    actual: Version::new(3),
+                },
+                (412, "version-mismatch", None),
+            ),
+            (CommandError::KeyReused, (422, "idempotency-key-reused", None)),
+            (
+                CommandError::Unrecordable("too large".into()),
+                (400, "unrecordable", None),
+            ),
+            (overloaded(2_500), (503, "overloaded", Some("3"))),
+            (overloaded(0), (503, "overloaded", Some("1"))),
+            (CommandError::Unavailable, (503, "unavailable", Some("1"))),
+            (CommandError::OutcomeUnknown, (503, "outcome-unknown", Some("1"))),
+            (CommandError::Fault("secret".into()), (500, "fault", None)),
+        ];
+        for (error, (status, name, retry_after)) in cases {
+            let text = error.to_string();
+            assert_eq!(
+                answered(error),
+                (status, name.into(), retry_after.map(Into::into)),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The server: every wait on a client has an end, and a shutdown ends every connection in time.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,12 +54,13 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, shutdo
                 let connection = connection(stream, routes.clone(), limits.head_within, shutdown.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {
+                    metrics::gauge!("callboard_http_connections").increment(1);
                     cut.run_until_cancelled_owned(connection).await;
+                    metrics::gauge!("callboard_http_connections").decrement(1);
                     drop(permit);
                 });
-                metrics::gauge!("callboard_http_connections").set(connections.len() as f64);
             }
-            // One client's connection that broke before it was taken is not our fault.
+            Err(error) if broken(error.kind()) => tracing::debug!(%error, "a connection broke before it was taken"),
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -76,6 +78,14 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, shutdo
             "cutting off connections that did not end in time"
         );
     }
+}
+
+/// Whether it is that one connection's fault, and the next one may be taken at once.
+fn broken(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+    )
 }
 
 async fn connection(stream: TcpStream, routes: Router, head_within: Duration, shutdown: CancellationToken) {

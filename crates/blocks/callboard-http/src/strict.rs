@@ -191,7 +191,7 @@ fn shape_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
             .rfind("`, expected ")
             .or_else(|| rest.rfind("`, there are no fields"));
         let field = &rest[..end.unwrap_or(rest.len())];
-        let named = pointer.rsplit('/').next().is_some_and(|last| last == field);
+        let named = matches!(error.path().iter().next_back(), Some(Segment::Map { key }) if key == field);
         if !named {
             push(&mut pointer, field);
         }

@@ -1,0 +1,10 @@
+//! The block over a toy context, in process; the server over real sockets.
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod commands;
+mod feed;
+mod ops;
+mod queries;
+mod serve;
+mod toy;

@@ -1,0 +1,88 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use callboard_http::{Edge, Readiness, ops_routes};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::toy::{Answer, request};
+
+async fn get(routes: &Router, uri: &str) -> Answer {
+    let response = routes
+        .clone()
+        .oneshot(request("GET", uri, &[], Body::empty()))
+        .await
+        .unwrap();
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    }
+}
+
+fn ops(readiness: Readiness) -> Router {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || metrics::counter!("toys_total").increment(3));
+    Edge::new([]).wrap(ops_routes(readiness, recorder.handle()))
+}
+
+#[tokio::test]
+async fn readiness_follows_each_check_and_names_the_reason() {
+    let well = Arc::new(AtomicBool::new(true));
+    let check = well.clone();
+    let readiness = Readiness::new(CancellationToken::new())
+        .check("postgres", || Ok(()))
+        .check("rabbitmq", move || {
+            if check.load(Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err("it is away".into())
+            }
+        });
+    let routes = ops(readiness);
+    assert_eq!(get(&routes, "/readyz").await.json(), json!({ "status": "ready" }));
+    well.store(false, Ordering::SeqCst);
+    let problem = get(&routes, "/readyz").await.problem(503, "not-ready");
+    assert_eq!(problem["detail"], "rabbitmq: it is away");
+    assert_eq!(problem.get("checks"), None);
+    assert_eq!(get(&routes, "/livez").await.json(), json!({ "status": "live" }));
+    let problem = get(&routes, "/readyz?verbose").await.problem(503, "not-ready");
+    assert_eq!(
+        problem["checks"][2],
+        json!({ "name": "rabbitmq", "ok": false, "reason": "it is away" })
+    );
+    well.store(true, Ordering::SeqCst);
+    let checks = get(&routes, "/readyz?verbose").await.json()["checks"].clone();
+    let names = ["draining", "postgres", "rabbitmq"].map(|name| json!({ "name": name, "ok": true }));
+    assert_eq!(checks, json!(names));
+    get(&routes, "/readyz?x").await.invalid("invalid-query", "/x");
+}
+
+#[tokio::test]
+async fn a_drain_turns_readiness_red_at_once() {
+    let draining = CancellationToken::new();
+    let routes = ops(Readiness::new(draining.clone()));
+    assert_eq!(get(&routes, "/readyz").await.status, 200);
+    draining.cancel();
+    get(&routes, "/readyz").await.problem(503, "not-ready");
+    assert_eq!(get(&routes, "/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_a_prometheus_page() {
+    let answer = get(&ops(Readiness::new(CancellationToken::new())), "/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert!(
+        String::from_utf8_lossy(&answer.body).contains("toys_total 3"),
+        "{answer:?}"
+    );
+}
