@@ -31,7 +31,7 @@ pub trait CommandStores {
     /// The feed of this process manager.
     fn connect(&self, process_manager: &'static str) -> Self::Connect;
     /// The store of this process manager.
-    fn manager(&self, process_manager: &'static str) -> Self::Managers;
+    fn manager<M: ProcessManager>(&self) -> Self::Managers;
 }
 
 /// What a topology gives the query side of one context.
@@ -54,8 +54,11 @@ pub trait QueryStores: Views {
 /// The subscribers of this process with their status: for readiness and the metrics page.
 #[derive(Clone, Default)]
 pub struct Watched {
-    subscribers: Arc<Mutex<Vec<(String, watch::Receiver<Status>)>>>,
+    subscribers: Arc<Mutex<Vec<WatchedOne>>>,
 }
+
+/// A subscriber's full name and its status.
+type WatchedOne = (String, watch::Receiver<Status>);
 
 impl Watched {
     fn add(&self, log: &str, name: &str, status: watch::Receiver<Status>) {
@@ -153,7 +156,7 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
     fn projection<P: Projection<Log = L>>(&mut self) {}
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
-        let (store, log, wake) = (self.stores.manager(M::NAME), self.stores.log(), Arc::new(Notify::new()));
+        let (store, log, wake) = (self.stores.manager::<M>(), self.stores.log(), Arc::new(Notify::new()));
         let subscriber = ProcessManagerSubscriber::<M, _, _>::new(store.clone(), log.clone(), wake.clone());
         let mut supervisor = Supervisor::new(subscriber, log, self.stores.connect(M::NAME));
         self.watched.add(L::NAME, M::NAME, supervisor.status());

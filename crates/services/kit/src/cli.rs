@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::config::Config;
+use crate::lifecycle::{Running, signal};
 use crate::settings::{Settings, with_flags};
 
 /// A wrong or missing setting ends the start with this code; any other failure with 1.
@@ -116,4 +117,18 @@ pub async fn healthcheck(variable: &str, address: std::net::SocketAddr) -> anyho
         answer.lines().last().unwrap_or_default()
     );
     Ok(())
+}
+
+/// Runs a service from its start to its end. A signal during the start ends it at once: nothing
+/// was taken yet.
+///
+/// # Errors
+/// When the start or a task fails.
+pub async fn serve(start: impl Future<Output = anyhow::Result<Running>>) -> anyhow::Result<()> {
+    let running = tokio::select! {
+        running = start => running?,
+        () = signal() => return Ok(()),
+    };
+    tracing::info!(http = %running.http, ops = %running.ops, "serving");
+    running.until_signal().await
 }

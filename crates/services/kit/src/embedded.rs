@@ -7,7 +7,7 @@ use callboard::log::LogReader;
 use callboard::memory::{
     MemoryBus, MemoryConnect, MemoryLog, MemoryProcessManagerStore, MemoryProjection, MemoryViews,
 };
-use callboard::{Log, Projection, View, Views};
+use callboard::{Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext, Readiness};
 
 use crate::assembly::{CommandStores, QueryStores, Watched, command_side, projections, query_side};
@@ -43,7 +43,7 @@ impl CommandStores for Stores {
         self.bus.queue()
     }
 
-    fn manager(&self, _: &'static str) -> MemoryProcessManagerStore {
+    fn manager<M: ProcessManager>(&self) -> MemoryProcessManagerStore {
         MemoryProcessManagerStore::new()
     }
 }

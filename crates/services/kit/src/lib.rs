@@ -1,22 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 pub mod assembly;
-// mod brokered;
+mod brokered;
 pub mod cli;
 mod config;
 pub mod contexts;
 mod demo;
 mod embedded;
-// mod inline;
+mod inline;
 mod lifecycle;
 mod listen;
+mod postgres;
+mod probe;
 mod settings;
 mod telemetry;
 
-// pub use brokered::{start_command, start_projector};
+pub use brokered::{start_command, start_projector};
 pub use config::{Config, Topology};
 pub use embedded::start as start_embedded;
-// pub use inline::start as start_inline;
+pub use inline::start as start_inline;
 pub use lifecycle::{Running, Service};
 pub use settings::{Settings, SettingsError, VARIABLES, Variable, with_flags};
 pub use telemetry::init as init_telemetry;

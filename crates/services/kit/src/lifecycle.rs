@@ -101,8 +101,8 @@ impl Running {
         tokio::select! {
             _ = self.service.shut_down() => {}
             () = signal() => {
-                tracing::warn!("ended at once by a second signal");
-                std::process::exit(130);
+                // The runtime is dropped with everything that still runs in it.
+                anyhow::bail!("ended at once by a second signal");
             }
         }
         anyhow::ensure!(!failed, "a task has failed; see the log above");

@@ -5,6 +5,7 @@
 //! hands gapless runs to a [`Subscriber`], which applies each in one transaction with its checkpoint.
 
 mod feed;
+mod offer;
 mod runner;
 mod status;
 mod supervise;
@@ -116,7 +117,7 @@ pub enum SubscriberError {
 }
 
 /// A named consumer of one log: a projection or a process manager with its storage.
-pub trait Subscriber: Send + 'static {
+pub trait Subscriber: Send + Sync + 'static {
     /// The log that it follows.
     type Log: Log;
 

@@ -1,7 +1,5 @@
 //! The engine: deliveries in, gapless runs out, whatever happens to the deliveries.
 
-use std::collections::HashMap;
-
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -10,9 +8,7 @@ use crate::error_chain;
 use crate::event::{Log, Recorded};
 use crate::log::{LogReader, ReadError, Slice};
 use crate::names::{Checkpoint, Position};
-use crate::subscription::{
-    Applied, Delivery, Foreign, Lock, Mode, Status, Subscriber, SubscriberError, Verdict, judge,
-};
+use crate::subscription::{Applied, Lock, Mode, Status, Subscriber, SubscriberError};
 
 /// The most events of one transaction.
 pub const BATCH_MAX_EVENTS: usize = 1_000;
@@ -37,6 +33,13 @@ pub enum RunError {
     },
 }
 
+/// Where a run comes from: only what the log holds can make a subscriber halt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Feed,
+    Log,
+}
+
 type EventOf<S> = <<S as Subscriber>::Log as Log>::Event;
 
 /// Follows one log with one subscriber, exactly once and in order.
@@ -46,10 +49,10 @@ type EventOf<S> = <<S as Subscriber>::Log as Log>::Event;
 /// [`Runner::start`] again then.
 pub struct Runner<S: Subscriber, R> {
     subscriber: S,
-    reader: R,
+    pub(super) reader: R,
     /// `None` while it isn't started.
     checkpoint: Option<Checkpoint>,
-    status: watch::Sender<Status>,
+    pub(super) status: watch::Sender<Status>,
     stopped: CancellationToken,
 }
 
@@ -98,95 +101,11 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         self.checkpoint.is_none()
     }
 
+    /// Says where its events come from, unless it has stopped meanwhile.
     pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.status.send_modify(|status| status.mode = mode);
-    }
-
-    /// Takes deliveries: applies what is next, drops what was applied, and reads the log for what
-    /// is missing. Afterwards all of them may be acknowledged; the ones returned are not the
-    /// log's and go to the dead letters.
-    ///
-    /// # Errors
-    /// [`RunError::Stopped`] when the subscriber has stopped; otherwise retry with the same ones.
-    pub async fn offer(&mut self, deliveries: &[Delivery]) -> Result<Vec<Foreign>, RunError> {
-        self.start().await?;
-        let mut at = self.at();
-        let (mut run, mut foreign, mut duplicates) = (Vec::new(), Vec::new(), 0);
-        // Deliveries that only the log can judge.
-        let mut open: HashMap<Position, (usize, &Recorded)> = HashMap::new();
-        for (index, delivery) in deliveries.iter().enumerate() {
-            let event = match &delivery.event {
-                Ok(event) => event,
-                Err(reason) => {
-                    foreign.push(Foreign {
-                        index,
-                        reason: reason.clone(),
-                    });
-                    continue;
-                }
-            };
-            match judge(at, event) {
-                Verdict::Duplicate => duplicates += 1,
-                Verdict::Next => {
-                    at = event.checkpoint();
-                    run.push(event);
-                    open.insert(event.position, (index, event));
-                }
-                Verdict::Gap | Verdict::Mismatch => {
-                    // Two that claim one position can't both be ours; the log judges each.
-                    if let Some((index, _)) = open.insert(event.position, (index, event)) {
-                        duplicates += usize::from(!foreign.iter().any(|other| other.index == index));
-                    }
-                }
-            }
+        if !self.is_stopped() {
+            self.status.send_modify(|status| status.mode = mode);
         }
-        let continued = run.len() == open.len();
-        let run: Vec<Recorded> = run.into_iter().cloned().collect();
-        if !self.apply(&run, Lock::Wait).await? || !continued {
-            self.status.send_modify(|status| status.gaps += 1);
-            foreign.extend(self.resolve(&open).await?);
-        }
-        self.status.send_modify(|status| {
-            status.duplicates += duplicates as u64;
-            status.foreign += foreign.len() as u64;
-        });
-        foreign.sort_by_key(|foreign| foreign.index);
-        Ok(foreign)
-    }
-
-    /// Reads the log to its head; returns the deliveries that it doesn't hold.
-    async fn resolve(&mut self, open: &HashMap<Position, (usize, &Recorded)>) -> Result<Vec<Foreign>, RunError> {
-        let mut foreign = Vec::new();
-        let from = self.at();
-        if let Some((index, event)) = open.get(&from.position)
-            && event.id != from.event_id
-        {
-            foreign.push(Foreign {
-                index: *index,
-                reason: "the log holds another event at this position".into(),
-            });
-        }
-        self.read_on(Lock::Wait, |recorded| {
-            if let Some((index, event)) = open.get(&recorded.position)
-                && event.id != recorded.id
-            {
-                foreign.push(Foreign {
-                    index: *index,
-                    reason: "the log holds another event at this position".into(),
-                });
-            }
-        })
-        .await?;
-        let head = self.at().position;
-        foreign.extend(
-            open.values()
-                .filter(|(_, event)| event.position > head)
-                .map(|(index, event)| Foreign {
-                    index: *index,
-                    reason: format!("position {} is beyond the log's head {head}", event.position),
-                }),
-        );
-        Ok(foreign)
     }
 
     /// Reads the log to its head and applies what is missing.
@@ -227,7 +146,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     }
 
     /// Reads page after page behind the checkpoint and applies it.
-    async fn read_on(&mut self, lock: Lock, mut each: impl FnMut(&Recorded)) -> Result<(), RunError> {
+    pub(super) async fn read_on(&mut self, lock: Lock, mut each: impl FnMut(&Recorded)) -> Result<(), RunError> {
         let mut refused = 0;
         loop {
             let at = self.at();
@@ -239,7 +158,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             events.iter().for_each(&mut each);
             let head = events.last().map_or(at, Recorded::checkpoint).position;
             self.status.send_modify(|status| status.head = status.head.max(head));
-            let applied = self.apply(&events, lock).await?;
+            let applied = self.apply(&events, lock, Origin::Log).await?;
             if applied {
                 refused = 0;
             } else {
@@ -276,24 +195,70 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         Err(self.stop(reason).await)
     }
 
-    /// Applies a gapless run; false when it doesn't continue the stored checkpoint, or (skipping
-    /// locks) somebody else is at it.
-    async fn apply(&mut self, events: &[Recorded], lock: Lock) -> Result<bool, RunError> {
+    /// Applies a gapless run; false when it doesn't continue the stored checkpoint, (skipping
+    /// locks) somebody else is at it, or something in it is for the log to judge.
+    pub(super) async fn apply(&mut self, events: &[Recorded], lock: Lock, origin: Origin) -> Result<bool, RunError> {
         for events in events.chunks(BATCH_MAX_EVENTS) {
             let (decoded, undecoded) = decode::<EventOf<S>>(events);
-            if !decoded.is_empty() && !self.apply_decoded(&decoded, lock).await? {
+            if !decoded.is_empty() && !self.apply_decoded(&decoded, lock, origin).await? {
                 return Ok(false);
             }
-            if let Some((position, reason)) = undecoded
-                && position == self.at().position.next()
-            {
-                return Err(self.stop(format!("position {position}: {reason}")).await);
+            match undecoded {
+                Some((position, reason)) if origin == Origin::Log => return self.halt_at(position, reason).await,
+                Some(_) => return Ok(false),
+                None => {}
             }
         }
         Ok(true)
     }
 
-    async fn apply_decoded(&mut self, events: &[Recorded<EventOf<S>>], lock: Lock) -> Result<bool, RunError> {
+    /// Halts at an event that this code can't decode, unless another replica has applied it.
+    async fn halt_at(&mut self, position: Position, reason: String) -> Result<bool, RunError> {
+        let at = self.at();
+        let stored = self.subscriber.checkpoint().await;
+        let stored = self.or_stop(stored).await?;
+        if stored != at {
+            self.checkpoint = Some(stored);
+            return Ok(false);
+        }
+        Err(self.stop(format!("position {position}: {reason}")).await)
+    }
+
+    /// Applies a run. An event that can't be applied halts the subscriber, after everything in
+    /// front of it was applied; delivered ones are judged by the log first.
+    async fn apply_decoded(
+        &mut self,
+        events: &[Recorded<EventOf<S>>],
+        lock: Lock,
+        origin: Origin,
+    ) -> Result<bool, RunError> {
+        let mut run = events;
+        let mut failed: Option<String> = None;
+        loop {
+            let (position, source) = match self.transact(run, lock).await {
+                Err(SubscriberError::Permanent { position, source, .. }) => (position, source),
+                Err(error) => return self.or_stop(Err(error)).await,
+                Ok(false) => return Ok(false),
+                Ok(true) => match failed {
+                    None => return Ok(true),
+                    Some(_) if origin == Origin::Feed => return Ok(false),
+                    Some(reason) => return Err(self.stop(reason).await),
+                },
+            };
+            // All or nothing: what stands before the event at fault is applied on its own.
+            let good = run.partition_point(|event| event.position < position);
+            let reason = format!("position {position}: {}", error_chain(source.as_ref()));
+            if good == 0 || good == run.len() {
+                return match origin {
+                    Origin::Feed => Ok(false),
+                    Origin::Log => Err(self.stop(reason).await),
+                };
+            }
+            (run, failed) = (&run[..good], Some(reason));
+        }
+    }
+
+    async fn transact(&mut self, events: &[Recorded<EventOf<S>>], lock: Lock) -> Result<bool, SubscriberError> {
         let (first, last) = (&events[0], &events[events.len() - 1]);
         let span = tracing::info_span!(
             "apply",
@@ -326,10 +291,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
                 Ok(false)
             }
             Ok(Applied::Busy) => Ok(false),
-            Err(SubscriberError::Permanent { position, source, .. }) => Err(self
-                .stop(format!("position {position}: {}", error_chain(source.as_ref())))
-                .await),
-            Err(error) => self.or_stop(Err(error)).await,
+            Err(error) => Err(error),
         }
     }
 
@@ -365,7 +327,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         }
     }
 
-    fn at(&self) -> Checkpoint {
+    pub(super) fn at(&self) -> Checkpoint {
         self.checkpoint.expect("every public step starts the subscriber first")
     }
 }

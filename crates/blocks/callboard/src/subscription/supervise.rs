@@ -93,7 +93,7 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
 
     /// Registers the subscriber and loads what it needs, with retries; false when shut down before.
     /// A process manager's service does it before its first listener opens.
-    pub async fn start(&self, shutdown: &CancellationToken) -> bool {
+    pub async fn start(&mut self, shutdown: &CancellationToken) -> bool {
         let mut backoff = Backoff::default();
         loop {
             match self.runner.lock().await.start().await {

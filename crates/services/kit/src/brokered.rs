@@ -1,0 +1,288 @@
+//! The brokered topology: the command service and the projector, on Postgres and RabbitMQ, any
+//! number of replicas of each.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use axum::Router;
+use callboard::{Log, ProcessManager, Projection, View, Views};
+use callboard_http::{Edge, EventFeed, HttpContext, Readiness};
+use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
+use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
+
+use crate::assembly::{CommandStores, QueryStores, Watched, command_side, projections, query_side};
+use crate::config::Config;
+use crate::contexts::{Mount, mount_all};
+use crate::lifecycle::{Running, Service};
+use crate::listen::{bind, edge, serve_ops, serve_public};
+use crate::postgres::{feed_waker, on_growth, open, tidy};
+use crate::probe::Probe;
+use crate::settings::mask;
+
+/// What both services stand on.
+#[derive(Clone)]
+struct Ground {
+    service: Service,
+    watched: Watched,
+    database: Database,
+    broker: Broker,
+    topology: Topology,
+    edge: Edge,
+}
+
+/// The command side's stores of one context.
+struct CommandStoresOf<L: Log> {
+    ground: Ground,
+    relay: RelayHandle,
+    context: std::marker::PhantomData<fn() -> L>,
+}
+
+impl<L: Log> CommandStores for CommandStoresOf<L> {
+    type Log = PgLog;
+    type Tap = (RelayHandle, Notifier);
+    type Connect = QueueFeeds;
+    type Managers = PgProcessManagerStore;
+
+    fn log(&self) -> PgLog {
+        PgLog::new::<L>(&self.ground.database)
+    }
+
+    fn tap(&self) -> Self::Tap {
+        (self.relay.clone(), Notifier::spawn::<L>(&self.ground.database))
+    }
+
+    fn connect(&self, process_manager: &'static str) -> QueueFeeds {
+        QueueFeeds::new(&self.ground.broker, &self.ground.topology, L::NAME, process_manager)
+    }
+
+    fn manager<M: ProcessManager>(&self) -> PgProcessManagerStore {
+        PgProcessManagerStore::new::<M>(&self.ground.database)
+    }
+}
+
+/// The query side's stores of one context.
+struct QueryStoresOf<L: Log> {
+    ground: Ground,
+    views: PgViews,
+    context: std::marker::PhantomData<fn() -> L>,
+}
+
+impl<L: Log> Views for QueryStoresOf<L> {
+    fn view<P: Projection>(&self) -> View<P> {
+        self.views.view()
+    }
+}
+
+impl<L: Log> QueryStores for QueryStoresOf<L> {
+    type Reader = PgLog;
+    type Connect = QueueFeeds;
+    type Projection<P: Projection> = PgProjection<P>;
+
+    fn reader(&self) -> PgLog {
+        PgLog::new::<L>(&self.ground.database)
+    }
+
+    fn connect(&self, projection: &'static str) -> QueueFeeds {
+        QueueFeeds::new(&self.ground.broker, &self.ground.topology, L::NAME, projection)
+    }
+
+    fn projection<P: Projection>(&self) -> PgProjection<P> {
+        PgProjection::new(&self.ground.database)
+    }
+}
+
+struct Commanding {
+    ground: Ground,
+    routes: Router,
+}
+
+impl Mount for Commanding {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        let Ground {
+            service,
+            watched,
+            database,
+            broker,
+            topology,
+            edge,
+        } = &self.ground;
+        let log = PgLog::new::<C::Log>(database);
+        let relay = Relay::new(
+            C::Log::NAME,
+            broker,
+            topology,
+            log,
+            PgRelayStore::new::<C::Log>(database),
+        );
+        let handle = relay.handle();
+        service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));
+        let woken = handle.clone();
+        on_growth::<C::Log>(service, database, move || woken.wake());
+        let stores = CommandStoresOf::<C::Log> {
+            ground: self.ground.clone(),
+            relay: handle,
+            context: std::marker::PhantomData,
+        };
+        let routes = command_side::<C>(service, watched, &stores, edge).await;
+        self.routes = std::mem::take(&mut self.routes).merge(routes);
+        Ok(())
+    }
+}
+
+struct Projecting {
+    ground: Ground,
+    routes: Router,
+    feed: EventFeed,
+}
+
+impl Mount for Projecting {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        let Ground {
+            service,
+            watched,
+            database,
+            edge,
+            ..
+        } = &self.ground;
+        let stores = QueryStoresOf::<C::Log> {
+            views: PgViews::new(database),
+            ground: self.ground.clone(),
+            context: std::marker::PhantomData,
+        };
+        projections::<C>(service, watched, &stores);
+        let routes = query_side::<C>(&stores, edge);
+        self.routes = std::mem::take(&mut self.routes).merge(routes);
+        let waker = feed_waker::<C::Log>(service, database);
+        let feed = std::mem::replace(&mut self.feed, EventFeed::new(edge.clone()));
+        self.feed = feed.log(C::Log::NAME, PgLog::for_queries::<C::Log>(database), &waker);
+        Ok(())
+    }
+}
+
+/// The probes of a service, and the ops listener that shows them.
+struct Shown {
+    database: Probe,
+    broker: Probe,
+    started: Probe,
+    ops: std::net::SocketAddr,
+}
+
+/// Opens the ops listener first, so that a start that waits can be watched.
+async fn show(
+    service: &Service,
+    watched: &Watched,
+    edge: &Edge,
+    variable: &str,
+    address: std::net::SocketAddr,
+) -> anyhow::Result<Shown> {
+    let listener = bind(variable, address).await?;
+    let shown = Shown {
+        database: Probe::waiting("not connected yet"),
+        broker: Probe::waiting("not connected yet"),
+        started: Probe::waiting("still starting"),
+        ops: listener.local_addr().context("the listener's own address")?,
+    };
+    let (database, broker, started, subscribers) = (
+        shown.database.clone(),
+        shown.broker.clone(),
+        shown.started.clone(),
+        watched.clone(),
+    );
+    let readiness = Readiness::new(service.draining.clone())
+        .check("database", move || database.check())
+        .check("broker", move || broker.check())
+        .check("start", move || started.check())
+        .check("subscribers", move || subscribers.check());
+    serve_ops(service, listener, edge, readiness, watched.clone());
+    Ok(shown)
+}
+
+async fn ground(
+    service: &Service,
+    watched: Watched,
+    edge: &Edge,
+    config: &Config,
+    application: &str,
+    shown: &Shown,
+) -> anyhow::Result<Ground> {
+    let wrong = || format!("AMQP_URL: {} can't be read", mask(&config.amqp_url));
+    let broker = Broker::new(&config.amqp_url, application).with_context(wrong)?;
+    let topology = Topology::new(&config.queue_prefix)
+        .with_context(|| format!("MESSAGING_QUEUE_PREFIX: {:?} can't be a prefix", config.queue_prefix))?;
+    let (asked, url) = (broker.clone(), mask(&config.amqp_url));
+    shown.broker.keep_asking(service, "broker", move || {
+        let (broker, url) = (asked.clone(), url.clone());
+        async move {
+            broker.probe().await.map_err(|error| {
+                format!(
+                    "AMQP_URL: {url}: {}; the log goes on without it",
+                    callboard::error_chain(&error)
+                )
+            })
+        }
+    });
+    let database = open(service, config, application, &shown.database).await?;
+    Ok(Ground {
+        service: service.clone(),
+        watched,
+        database,
+        broker,
+        topology,
+        edge: edge.clone(),
+    })
+}
+
+/// Starts the command service: commands, process managers and relays.
+///
+/// # Errors
+/// When an address can't be opened or a URL can't be read. A database that is away is waited for;
+/// a broker that is away is done without.
+pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
+    let (service, watched) = (Service::new(), Watched::default());
+    let edge = edge(&service);
+    let shown = show(&service, &watched, &edge, "COMMAND_OPS_ADDR", config.command_ops).await?;
+    let ground = ground(&service, watched, &edge, config, "callboard-command", &shown).await?;
+    tidy(&service, &ground.database, config.idempotency_keep);
+    let mut commanding = Commanding {
+        ground,
+        routes: Router::new(),
+    };
+    mount_all(&mut commanding).await?;
+    let http = bind("COMMAND_HTTP_ADDR", config.command_http).await?;
+    let address = http.local_addr().context("the listener's own address")?;
+    serve_public(&service, http, &edge, commanding.routes);
+    shown.started.set(Ok(()));
+    Ok(Running {
+        http: address,
+        ops: shown.ops,
+        service,
+        heads: BTreeMap::new(),
+    })
+}
+
+/// Starts the projector: projections, queries and the event feed.
+///
+/// # Errors
+/// As [`start_command`].
+pub async fn start_projector(config: &Config) -> anyhow::Result<Running> {
+    let (service, watched) = (Service::new(), Watched::default());
+    let edge = edge(&service);
+    let shown = show(&service, &watched, &edge, "QUERY_OPS_ADDR", config.query_ops).await?;
+    let ground = ground(&service, watched, &edge, config, "callboard-projector", &shown).await?;
+    let mut projecting = Projecting {
+        ground,
+        routes: Router::new(),
+        feed: EventFeed::new(edge.clone()),
+    };
+    mount_all(&mut projecting).await?;
+    let http = bind("QUERY_HTTP_ADDR", config.query_http).await?;
+    let address = http.local_addr().context("the listener's own address")?;
+    serve_public(&service, http, &edge, projecting.routes.merge(projecting.feed.routes()));
+    shown.started.set(Ok(()));
+    Ok(Running {
+        http: address,
+        ops: shown.ops,
+        service,
+        heads: BTreeMap::new(),
+    })
+}

@@ -1,0 +1,157 @@
+//! The inline topology: Postgres only. Projections are folded in the append's transaction; process
+//! managers follow the log with the ordinary engine. One process serves both sides, any number of
+//! replicas of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use callboard::memory::{MemoryBus, MemoryConnect};
+use callboard::subscription::Backoff;
+use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext, Readiness};
+use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews};
+
+use crate::assembly::{CommandStores, Watched, command_side, query_side};
+use crate::config::Config;
+use crate::contexts::{Mount, mount_all};
+use crate::lifecycle::{Running, Service};
+use crate::listen::{bind, edge, serve_ops, serve_public};
+use crate::postgres::{feed_waker, open, tidy};
+use crate::probe::Probe;
+
+/// The stores of one context.
+struct Stores<L: Log> {
+    database: Database,
+    log: PgLog,
+    bus: MemoryBus,
+    waker: FeedWaker,
+    context: std::marker::PhantomData<fn() -> L>,
+}
+
+impl<L: Log> CommandStores for Stores<L> {
+    type Log = PgLog;
+    type Tap = (MemoryBus, (Notifier, FeedWaker));
+    type Connect = MemoryConnect;
+    type Managers = PgProcessManagerStore;
+
+    fn log(&self) -> PgLog {
+        self.log.clone()
+    }
+
+    fn tap(&self) -> Self::Tap {
+        (
+            self.bus.clone(),
+            (Notifier::spawn::<L>(&self.database), self.waker.clone()),
+        )
+    }
+
+    fn connect(&self, _: &'static str) -> MemoryConnect {
+        self.bus.queue()
+    }
+
+    fn manager<M: ProcessManager>(&self) -> PgProcessManagerStore {
+        PgProcessManagerStore::new::<M>(&self.database)
+    }
+}
+
+/// Collects a context's projections.
+struct Inlined<L: Log>(InlineProjections<L>);
+
+impl<L: Log> Subscribers<L> for Inlined<L> {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        self.0.add::<P>();
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+}
+
+struct Inlining {
+    service: Service,
+    watched: Watched,
+    database: Database,
+    edge: Edge,
+    routes: Router,
+    feed: EventFeed,
+}
+
+impl Mount for Inlining {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        let mut inlined = Inlined(InlineProjections::new(&self.database));
+        C::subscribers(&mut inlined);
+        // Before the first append every projection is brought to the head.
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        while let Err(error) = inlined.0.start().await {
+            tracing::error!(
+                log = C::Log::NAME,
+                error = error_chain(&error),
+                "projections can't be brought to the head"
+            );
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+        let stores = Stores::<C::Log> {
+            log: PgLog::with_inline(&self.database, inlined.0),
+            bus: MemoryBus::new(),
+            waker: feed_waker::<C::Log>(&self.service, &self.database),
+            database: self.database.clone(),
+            context: std::marker::PhantomData,
+        };
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge).await;
+        let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
+        self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
+        let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
+        self.feed = feed.log(
+            C::Log::NAME,
+            PgLog::for_queries::<C::Log>(&self.database),
+            &stores.waker,
+        );
+        Ok(())
+    }
+}
+
+/// Starts the command service inline: it serves commands and queries.
+///
+/// # Errors
+/// When an address can't be opened or `DATABASE_URL` can't be read. A database that is away is
+/// waited for.
+pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let service = Service::new();
+    let edge = edge(&service);
+    let (watched, probe, started) = (
+        Watched::default(),
+        Probe::waiting("not connected yet"),
+        Probe::waiting("still starting"),
+    );
+    let ops = bind("COMMAND_OPS_ADDR", config.command_ops).await?;
+    let ops_address = ops.local_addr()?;
+    let (subscribers, database, up) = (watched.clone(), probe.clone(), started.clone());
+    let readiness = Readiness::new(service.draining.clone())
+        .check("database", move || database.check())
+        .check("start", move || up.check())
+        .check("subscribers", move || subscribers.check());
+    serve_ops(&service, ops, &edge, readiness, watched.clone());
+
+    let database = open(&service, config, "callboard-command", &probe).await?;
+    tidy(&service, &database, config.idempotency_keep);
+    let feed = EventFeed::new(edge.clone());
+    let mut inlining = Inlining {
+        service: service.clone(),
+        watched,
+        database,
+        edge: edge.clone(),
+        routes: Router::new(),
+        feed,
+    };
+    mount_all(&mut inlining).await?;
+    let http = bind("COMMAND_HTTP_ADDR", config.command_http).await?;
+    let http_address = http.local_addr().context("the listener's own address")?;
+    serve_public(&service, http, &edge, inlining.routes.merge(inlining.feed.routes()));
+    started.set(Ok(()));
+    Ok(Running {
+        http: http_address,
+        ops: ops_address,
+        service,
+        heads: BTreeMap::new(),
+    })
+}

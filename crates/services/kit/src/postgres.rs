@@ -1,0 +1,118 @@
+//! What every process on Postgres does: wait for it, migrate it, keep it tidy.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use callboard::subscription::Backoff;
+use callboard::{Log, error_chain};
+use callboard_http::FeedWaker;
+use callboard_postgres::{
+    Database, DatabaseConfig, SchemaStatus, Wakeups, delete_expired_keys, migrate, schema_status,
+};
+
+use crate::config::Config;
+use crate::contexts::LOGS;
+use crate::lifecycle::Service;
+use crate::probe::Probe;
+use crate::settings::mask;
+
+/// How often expired idempotency keys are deleted, and how many at once.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_KEYS: u32 = 1_000;
+
+/// A database with its schema, waited for as long as it takes.
+///
+/// # Errors
+/// When the URL can't be read: waiting doesn't help.
+pub(crate) async fn open(
+    service: &Service,
+    config: &Config,
+    application: &str,
+    probe: &Probe,
+) -> anyhow::Result<Database> {
+    let settings = DatabaseConfig {
+        application_name: application.into(),
+        ..DatabaseConfig::new(&*config.database_url)
+    };
+    let database = Database::new(settings)
+        .with_context(|| format!("DATABASE_URL: {} can't be read", mask(&config.database_url)))?;
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    while let Err(reason) = prepare(&database, config).await {
+        tracing::error!(reason, "waiting for Postgres");
+        probe.set(Err(reason));
+        tokio::time::sleep(backoff.next_delay()).await;
+    }
+    let asked = database.clone();
+    probe.set(Ok(()));
+    probe.keep_asking(service, "database", move || {
+        let database = asked.clone();
+        async move { database.ping().await.map_err(|error| error_chain(&error)) }
+    });
+    Ok(database)
+}
+
+/// Migrates, or (told not to) looks whether somebody did.
+async fn prepare(database: &Database, config: &Config) -> Result<(), String> {
+    let unreachable = |error: callboard_postgres::PostgresError| {
+        format!(
+            "DATABASE_URL: {}: {}; start Postgres (`cargo xtask up` does it for development) or set DATABASE_URL",
+            mask(&config.database_url),
+            error_chain(&error)
+        )
+    };
+    if !config.no_migrate {
+        return migrate(&config.database_url).await.map_err(unreachable);
+    }
+    match schema_status(database.queries()).await.map_err(unreachable)? {
+        SchemaStatus::Current | SchemaStatus::Newer => Ok(()),
+        SchemaStatus::Behind { missing } => Err(format!(
+            "the schema lacks {missing} migrations: run `callboard migrate`, or start without --no-migrate"
+        )),
+    }
+}
+
+/// Deletes expired idempotency keys, in small batches.
+pub(crate) fn tidy(service: &Service, database: &Database, keep: Duration) {
+    let (database, stopping) = (database.clone(), service.stopping.clone());
+    service.spawn("idempotency keys", async move {
+        while stopping
+            .run_until_cancelled(tokio::time::sleep(TIDY_EVERY))
+            .await
+            .is_some()
+        {
+            loop {
+                match delete_expired_keys(&database, keep, TIDY_KEYS).await {
+                    Ok(deleted) if deleted == u64::from(TIDY_KEYS) => continue,
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(
+                            error = error_chain(&error),
+                            "expired idempotency keys stay a while longer"
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Calls `wake` whenever a log may have grown in another process.
+pub(crate) fn on_growth<L: Log>(service: &Service, database: &Database, wake: impl Fn() + Send + 'static) {
+    let (wakeups, stopping) = (Wakeups::spawn(database, LOGS), service.stopping.clone());
+    service.spawn(format!("wake-ups {}", L::NAME), async move {
+        let mut grown = wakeups.of::<L>().expect("every log is listened for");
+        // The listener lives as long as this task holds it.
+        while let Some(Ok(())) = stopping.run_until_cancelled(grown.changed()).await {
+            wake();
+        }
+    });
+}
+
+/// A waker for live event feeds.
+pub(crate) fn feed_waker<L: Log>(service: &Service, database: &Database) -> FeedWaker {
+    let waker = FeedWaker::default();
+    let woken = waker.clone();
+    on_growth::<L>(service, database, move || woken.wake());
+    waker
+}
