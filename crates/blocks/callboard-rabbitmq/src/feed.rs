@@ -17,8 +17,6 @@ use crate::topology::{Topology, delete_queue, short};
 
 /// The most messages that a feed holds unacknowledged, and that it returns at once.
 pub const PREFETCH: u16 = 1_000;
-/// After so many failures in a row to consume a queue that is there, it is taken for dead.
-const DEAD_AFTER: u32 = 3;
 
 /// Connects the feed of one subscriber's queue, again and again.
 pub struct QueueFeeds {
@@ -27,7 +25,7 @@ pub struct QueueFeeds {
     log: &'static str,
     subscriber: &'static str,
     link: Link,
-    strikes: u32,
+    strikes: Strikes,
 }
 
 impl QueueFeeds {
@@ -57,7 +55,7 @@ impl QueueFeeds {
         // From here on, the broker is well; what fails now is about this queue.
         match self.consume(&channel).await {
             Ok(consumer) => {
-                self.strikes = 0;
+                self.strikes = Strikes::default();
                 Ok(self.feed(connection, channel, consumer))
             }
             Err(error) => {
@@ -98,15 +96,9 @@ impl QueueFeeds {
     /// the relay for all. It holds nothing that the log lacks, so it is deleted; the next attempt
     /// declares it anew.
     async fn strike(&mut self, error: &BrokerError) {
-        self.strikes = if error.smells_of_a_dead_queue() {
-            self.strikes + 1
-        } else {
-            0
-        };
-        if self.strikes < DEAD_AFTER {
+        if !self.strikes.count(error) {
             return;
         }
-        self.strikes = 0;
         let queue = self.queue();
         tracing::error!(
             log = self.log,
@@ -129,6 +121,24 @@ impl QueueFeeds {
     async fn delete(&self) -> Result<(), BrokerError> {
         let connection = self.link.connect().await?;
         delete_queue(&connection.channel().await?, &self.queue()).await
+    }
+}
+
+/// Failures in a row that only a dead queue explains.
+#[derive(Default)]
+struct Strikes(u32);
+
+impl Strikes {
+    const OUT: u32 = 3;
+
+    /// Counts a failure; whether the queue is to be taken for dead.
+    fn count(&mut self, error: &BrokerError) -> bool {
+        self.0 = if error.smells_of_a_dead_queue() { self.0 + 1 } else { 0 };
+        let out = self.0 == Self::OUT;
+        if out {
+            self.0 = 0;
+        }
+        out
     }
 }
 
@@ -254,5 +264,40 @@ impl Drop for QueueFeed {
         // Before the consumer is dropped, which would cancel it: with messages unacknowledged, the
         // next consumer would get later ones first. One poll sends the close; nobody waits for it.
         let _ = self.channel.close(200, "OK".into()).now_or_never();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
+
+    use super::*;
+
+    fn refused(kind: AMQPErrorKind) -> BrokerError {
+        let error = lapin::ErrorKind::ProtocolError(AMQPError::new(kind, "words".into()));
+        BrokerError::call("consuming", lapin::Error::from(error))
+    }
+
+    #[test]
+    fn a_queue_is_dead_after_three_failures_in_a_row_that_nothing_else_explains() {
+        let internal = || refused(AMQPHardError::INTERNALERROR.into());
+        let silence = || BrokerError::Deadline {
+            what: "consuming".into(),
+            within: std::time::Duration::ZERO,
+        };
+        let mut strikes = Strikes::default();
+        let judged: Vec<bool> = [internal(), silence(), internal(), internal(), internal()]
+            .iter()
+            .map(|error| strikes.count(error))
+            .collect();
+        assert_eq!(judged, [false, false, true, false, false]);
+
+        let mut strikes = Strikes::default();
+        let other = refused(AMQPSoftError::PRECONDITIONFAILED.into());
+        let judged: Vec<bool> = [internal(), internal(), other, internal()]
+            .iter()
+            .map(|error| strikes.count(error))
+            .collect();
+        assert_eq!(judged, [false; 4]);
     }
 }

@@ -154,15 +154,14 @@ impl<R: LogReader, S: RelayStore> Relay<R, S> {
         let link = self.broker.relay_link(self.log);
         let mut backoff = Backoff::default();
         while let Some(lease) = self.take_lease(&shutdown).await {
-            let before = self.shared.status.borrow().published;
             let ended = self.lead(&link, lease, &shutdown).await;
             self.step_down(&ended).await;
             match ended {
                 Ended::Stopped => return,
                 Ended::LeaseLost | Ended::Moved => backoff.reset(),
                 Ended::Failed(error) => {
-                    // Moved on since: not the same trouble as the last time.
-                    if self.shared.status.borrow().published > before {
+                    // All was well since the last trouble: this is another one.
+                    if self.shared.status.borrow().last_error.is_none() {
                         backoff.reset();
                     }
                     self.report(&error);

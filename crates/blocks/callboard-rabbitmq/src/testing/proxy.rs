@@ -1,5 +1,7 @@
 //! A network that fails on purpose.
 
+use std::sync::Arc;
+
 use lapin::uri::AMQPUri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,10 +20,15 @@ pub struct Proxy {
 struct Network {
     /// Connections of an earlier generation are cut.
     generation: u64,
-    frozen: bool,
+    /// What goes to the broker is held back; what comes from it.
+    holds_up: bool,
+    holds_down: bool,
     refusing: bool,
     connections: usize,
     accepted: u64,
+    /// What the broker is made to say, and how often it was.
+    words: Arc<[u8]>,
+    said: u64,
 }
 
 impl Proxy {
@@ -44,8 +51,13 @@ impl Proxy {
         }
     }
 
-    /// The broker's address through this proxy, with heartbeats every second.
-    pub fn url(&self) -> String {
+    /// The broker's address through this proxy.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same with heartbeats every second, so that silence is noticed after about two.
+    pub fn url_with_heartbeats(&self) -> String {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         format!("{}{separator}heartbeat=1", self.url)
     }
@@ -57,12 +69,19 @@ impl Proxy {
 
     /// Holds every byte back, in both directions. New connections are accepted and hear nothing.
     pub fn freeze(&self) {
-        self.network.send_modify(|network| network.frozen = true);
+        self.network
+            .send_modify(|network| (network.holds_up, network.holds_down) = (true, true));
+    }
+
+    /// Holds back what goes to the broker; what it says still comes.
+    pub fn hold_up(&self) {
+        self.network.send_modify(|network| network.holds_up = true);
     }
 
     /// Lets the bytes go on.
     pub fn thaw(&self) {
-        self.network.send_modify(|network| network.frozen = false);
+        self.network
+            .send_modify(|network| (network.holds_up, network.holds_down) = (false, false));
     }
 
     /// Cuts every connection and closes new ones at once: the broker is away.
@@ -74,6 +93,27 @@ impl Proxy {
     /// The broker is back.
     pub fn accept(&self) {
         self.network.send_modify(|network| network.refusing = false);
+    }
+
+    /// Makes the broker say to everybody connected that it blocks, as it does while its memory or
+    /// disk is short. Only while it is quiet, because the words go between whatever it says.
+    pub fn block(&self, reason: &str) {
+        let length = u8::try_from(reason.len()).expect("a short reason");
+        self.say(60, &[&[length], reason.as_bytes()].concat());
+    }
+
+    /// Makes the broker say that it takes messages again.
+    pub fn unblock(&self) {
+        self.say(61, &[]);
+    }
+
+    /// A method of AMQP's class `connection` (10), on channel 0.
+    fn say(&self, method: u16, arguments: &[u8]) {
+        let length = u32::try_from(arguments.len() + 4).expect("a short frame").to_be_bytes();
+        let (class, method) = (10_u16.to_be_bytes(), method.to_be_bytes());
+        let frame = [&[1, 0, 0], &length[..], &class, &method, arguments, &[0xce]].concat();
+        self.network
+            .send_modify(|network| (network.words, network.said) = (frame.into(), network.said + 1));
     }
 
     /// How many connections are open.
@@ -118,17 +158,33 @@ async fn relay(client: TcpStream, server: TcpStream, network: &watch::Sender<Net
     let (from_server, to_server) = server.into_split();
     let mut watching = network.subscribe();
     tokio::select! {
-        () = pump(from_client, to_server, network.subscribe()) => {}
-        () = pump(from_server, to_client, network.subscribe()) => {}
+        () = pump(from_client, to_server, network.subscribe(), true) => {}
+        () = pump(from_server, to_client, network.subscribe(), false) => {}
         _ = watching.wait_for(|network| network.generation != generation) => {}
     }
 }
 
-/// Moves bytes while the network isn't frozen, until one side closes.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watch::Receiver<Network>) {
-    let mut bytes = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        if network.wait_for(|network| !network.frozen).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
+/// Moves bytes while the network doesn't hold them back, until one side closes.
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watch::Receiver<Network>, up: bool) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut said = network.borrow().said;
+    let mut speaker = network.clone();
+    loop {
+        let bytes = tokio::select! {
+            read = from.read(&mut buffer) => match read {
+                Ok(read @ 1..) => buffer[..read].into(),
+                _ => return,
+            },
+            words = speaker.wait_for(|network| !up && network.said != said) => match words {
+                Ok(network) => {
+                    said = network.said;
+                    network.words.clone()
+                }
+                Err(_) => return,
+            },
+        };
+        let flows = |network: &Network| !(if up { network.holds_up } else { network.holds_down });
+        if network.wait_for(flows).await.is_err() || to.write_all(&bytes).await.is_err() {
             return;
         }
     }

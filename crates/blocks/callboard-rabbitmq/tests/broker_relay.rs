@@ -1,0 +1,358 @@
+//! The relay on a broker that is well.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use callboard::memory::MemoryLog;
+use callboard::writer::Tap;
+use callboard::{Position, Recorded};
+use callboard_rabbitmq::testing::Sandbox;
+use callboard_rabbitmq::{Relay, RelayHandle};
+use lapin::types::{AMQPValue, FieldTable};
+use support::{LOG, MemoryRelayStore, Outsider, PATIENCE, append, hear_up_to, until, without_duplicates};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A relay that runs until it is stopped or dropped.
+struct Running {
+    handle: RelayHandle,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(sandbox: &Sandbox, log: &MemoryLog, store: &MemoryRelayStore) -> Self {
+        let relay = Relay::new(LOG, &sandbox.broker(), &sandbox.topology, log.clone(), store.clone());
+        let (handle, stop) = (relay.handle(), CancellationToken::new());
+        Self {
+            handle,
+            task: tokio::spawn(relay.run(stop.clone())),
+            stop,
+        }
+    }
+
+    async fn published(&self, position: u64) {
+        until(&self.handle, "everything is published", |status| {
+            status.published == Position::new(position)
+        })
+        .await;
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        support::soon("the relay's end", self.task)
+            .await
+            .expect("it doesn't panic");
+    }
+
+    /// As kill -9 does.
+    async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_published_in_order_with_many_messages_in_flight() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let events = append(&log, 5_000).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    relay.published(5_000).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(5_000)).await, &events[..]);
+
+    let status = relay.handle.status().borrow().clone();
+    assert_eq!(
+        (status.publishes, status.unroutable, &status.last_error),
+        (5_000, 0, &None)
+    );
+    assert!(status.leader && status.connected);
+    // Awaited one by one, there would be one in flight, and 5,000 moves.
+    assert_eq!(status.most_in_flight, 1_000);
+    assert!(status.advances <= 500, "{} moves", status.advances);
+    assert_eq!(store.moves().len() as u64, status.advances);
+    relay.stop().await;
+    assert_eq!(store.stored(), Position::new(5_000));
+}
+
+#[tokio::test]
+async fn fresh_events_are_published_without_reading_the_log() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    let status = until(&relay.handle, "the first look", |status| {
+        status.connected && status.reads > 0
+    })
+    .await;
+    let (started, before) = (Instant::now(), status.reads);
+    let mut events: Vec<Recorded> = Vec::new();
+    for _ in 0..50 {
+        let run = append(&log, 10).await;
+        relay.handle.recorded(&run);
+        events.extend(run.iter().cloned());
+    }
+    relay.published(500).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(500)).await, events);
+    // Idle looks, at most one a second, and one that was under way.
+    let reads = relay.handle.status().borrow().reads - before;
+    assert!(
+        reads <= started.elapsed().as_secs() + 2,
+        "{reads} reads in {:?}",
+        started.elapsed()
+    );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_tap_left_out_is_read_from_the_log() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    let mut events = append(&log, 10).await.to_vec();
+    let later = append(&log, 10).await;
+    relay.handle.recorded(&later);
+    events.extend(later.iter().cloned());
+    relay.published(20).await;
+    // By another replica: only a wake-up, no events.
+    events.extend(append(&log, 10).await.iter().cloned());
+    relay.handle.wake();
+    relay.published(30).await;
+    // Not even that.
+    events.extend(append(&log, 10).await.iter().cloned());
+    relay.published(40).await;
+    assert_eq!(
+        without_duplicates(hear_up_to(&mut heard, Position::new(40)).await),
+        events
+    );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_goes_on_where_the_last_one_stopped() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let mut events = append(&log, 100).await.to_vec();
+    let first = Running::start(&sandbox, &log, &store);
+    first.published(100).await;
+    first.stop().await;
+    events.extend(append(&log, 100).await.iter().cloned());
+    let second = Running::start(&sandbox, &log, &store);
+    second.published(200).await;
+    second.stop().await;
+    assert_eq!(
+        hear_up_to(&mut heard, Position::new(200)).await,
+        events,
+        "nothing twice, nothing left out"
+    );
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_is_followed_by_another_within_three_seconds() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let first = Running::start(&sandbox, &log, &store);
+    until(&first.handle, "the lease", |status| status.leader).await;
+    let second = Running::start(&sandbox, &log, &store);
+    let events = append(&log, 1_000).await;
+    first.handle.recorded(&events);
+    until(&first.handle, "something in flight or published", |status| {
+        status.publishes > 0
+    })
+    .await;
+    assert!(!second.handle.status().borrow().leader, "one is active");
+    let killed = Instant::now();
+    first.kill().await;
+    second.published(1_000).await;
+    assert!(
+        killed.elapsed() < Duration::from_secs(3),
+        "after {:?}",
+        killed.elapsed()
+    );
+    assert_eq!(
+        without_duplicates(hear_up_to(&mut heard, Position::new(1_000)).await),
+        &events[..]
+    );
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_lost_its_lease_stops_and_stands_by() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let relay = Running::start(&sandbox, &log, &store);
+    until(&relay.handle, "the lease", |status| status.leader && status.connected).await;
+    store.lease_to(uuid::Uuid::new_v4());
+    until(&relay.handle, "the loss of the lease", |status| {
+        !status.leader && !status.connected
+    })
+    .await;
+    let before = relay.handle.status().borrow().publishes;
+    let events = append(&log, 10).await;
+    relay.handle.recorded(&events);
+    // The other one's lease ends by itself after 2 s; until then nothing is published here.
+    let status = until(&relay.handle, "the lease again", |status| status.leader).await;
+    assert_eq!(status.publishes, before);
+    relay.published(10).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn two_relays_at_once_only_repeat_messages() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::lenient());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let (one, two) = (
+        Running::start(&sandbox, &log, &store),
+        Running::start(&sandbox, &log, &store),
+    );
+    let mut events: Vec<Recorded> = Vec::new();
+    for _ in 0..20 {
+        let run = append(&log, 100).await;
+        one.handle.recorded(&run);
+        two.handle.recorded(&run);
+        events.extend(run.iter().cloned());
+    }
+    one.published(2_000).await;
+    two.published(2_000).await;
+    let published = heard_as_subscriber(&mut heard, 2_000).await;
+    assert_eq!(published, events);
+    let gapless = store.moves().windows(2).all(|moves| moves[0].1 == moves[1].0);
+    assert!(gapless, "{:?}", store.moves());
+    one.stop().await;
+    two.stop().await;
+}
+
+/// What the c+1 rule makes of what two relays send: theirs may be interleaved.
+async fn heard_as_subscriber(heard: &mut lapin::Consumer, last: u64) -> Vec<Recorded> {
+    let mut events: Vec<Recorded> = Vec::new();
+    while events.len() < usize::try_from(last).expect("it fits") {
+        let delivery = support::hear(heard).await;
+        let event =
+            callboard_rabbitmq::message::decode(LOG, &delivery.properties, &delivery.data).expect("one of ours");
+        if event.position.get() == events.len() as u64 + 1 {
+            events.push(event);
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_rewind_is_noticed_by_an_idle_relay_and_everything_behind_it_repeated() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let events = append(&log, 50).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    relay.published(50).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(50)).await, &events[..]);
+    store.put_back_to(Position::new(20));
+    assert_eq!(hear_up_to(&mut heard, Position::new(50)).await, &events[20..]);
+    let deadline = Instant::now() + PATIENCE;
+    while store.stored() != Position::new(50) {
+        assert!(Instant::now() < deadline, "published stays at {}", store.stored());
+        tokio::task::yield_now().await;
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_stale_relay_does_not_overwrite_a_rewind() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let outsider = Outsider::new().await;
+    let mut heard = outsider.listen(&sandbox).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    let first = append(&log, 10).await;
+    relay.handle.recorded(&first);
+    relay.published(10).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(10)).await, &first[..]);
+    // Between two moves of a relay that is at it: its next one must not stand.
+    store.put_back_to(Position::new(4));
+    let second = append(&log, 10).await;
+    relay.handle.recorded(&second);
+    let heard = hear_up_to(&mut heard, Position::new(20)).await;
+    let stored = || store.moves().iter().any(|(from, _)| *from == Position::new(4));
+    let deadline = Instant::now() + PATIENCE;
+    while !stored() {
+        assert!(
+            Instant::now() < deadline,
+            "the rewind was overwritten: {:?}",
+            store.moves()
+        );
+        tokio::task::yield_now().await;
+    }
+    assert!(!heard.is_empty());
+    relay.published(20).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn messages_that_nobody_has_bound_count_as_published_and_as_unroutable() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let events = append(&log, 300).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    relay.published(300).await;
+    assert_eq!(relay.handle.status().borrow().unroutable, 300);
+    // From when somebody binds, they are routed.
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let more = append(&log, 10).await;
+    relay.handle.recorded(&more);
+    relay.published(310).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(310)).await, &more[..]);
+    assert_eq!(relay.handle.status().borrow().unroutable, 300);
+    assert_eq!(events.len(), 300);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_negative_confirm_keeps_published_where_it_is() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let outsider = Outsider::new().await;
+    let mut full = FieldTable::default();
+    full.insert("x-max-length".into(), AMQPValue::LongLongInt(3));
+    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let queue = outsider.bind(&sandbox, full).await;
+    let mut heard = outsider.listen(&sandbox).await;
+    let events = append(&log, 10).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    let status = until(&relay.handle, "an error", |status| status.last_error.is_some()).await;
+    assert!(status.last_error.unwrap().contains("negative confirm"));
+    assert!(store.stored() < Position::new(10), "published is {}", store.stored());
+    outsider.delete_queue(&queue).await;
+    relay.published(10).await;
+    assert_eq!(relay.handle.status().borrow().last_error, None);
+    assert_eq!(heard_as_subscriber(&mut heard, 10).await, &events[..]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_exchange_is_declared_again_and_the_window_repeated() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let outsider = Outsider::new().await;
+    let relay = Running::start(&sandbox, &log, &store);
+    until(&relay.handle, "a connection", |status| status.connected).await;
+    let exchange = sandbox.topology.events();
+    let deleted = outsider
+        .channel
+        .exchange_delete(exchange.as_str().into(), Default::default());
+    deleted.await.unwrap();
+    let events: Arc<[Recorded]> = append(&log, 10).await;
+    relay.handle.recorded(&events);
+    relay.published(10).await;
+    // It is there: otherwise this closes the channel.
+    let mut heard = outsider.listen(&sandbox).await;
+    let more = append(&log, 1).await;
+    relay.handle.recorded(&more);
+    assert_eq!(hear_up_to(&mut heard, Position::new(11)).await, &more[..]);
+    relay.stop().await;
+}

@@ -1,0 +1,323 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use callboard::log::{Append, LogReader, LogStore, NewEvent, Source};
+use callboard::memory::MemoryLog;
+use callboard::relay::RelayStore;
+use callboard::{Metadata, Position, Recorded, StreamName, Version, to_json};
+use callboard_rabbitmq::testing::{Sandbox, amqp_url};
+use callboard_rabbitmq::{RelayHandle, RelayStatus, message};
+use futures::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use uuid::Uuid;
+
+pub const LOG: &str = "warehouse";
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `future` within the tests' patience.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
+
+/// Waits until a relay's status is so.
+pub async fn until(handle: &RelayHandle, what: &str, so: impl FnMut(&RelayStatus) -> bool) -> RelayStatus {
+    let mut status = handle.status();
+    let reached = tokio::time::timeout(PATIENCE, status.wait_for(so)).await;
+    match reached {
+        Ok(status) => status.expect("the relay lives").clone(),
+        Err(_) => panic!("not within {PATIENCE:?}: {what}; {:?}", handle.status().borrow()),
+    }
+}
+
+/// Appends `count` events to a log, and returns them.
+pub async fn append(log: &MemoryLog, count: u64) -> Arc<[Recorded]> {
+    let expected = log.head().await.unwrap();
+    let first = expected.position.get();
+    let event = |number: u64| NewEvent {
+        id: Uuid::now_v7(),
+        stream: StreamName::of("item", 1),
+        version: Version::new(number),
+        event_type: "ItemCounted",
+        schema_version: 2,
+        data: to_json(&serde_json::json!({ "number": number, "text": "é\"\\" })).unwrap(),
+        metadata: Metadata {
+            correlation_id: Some(format!("c{number}").into()),
+            causation_id: number.is_multiple_of(2).then(Uuid::now_v7),
+            actor: Some("ann".into()),
+            traceparent: None,
+        },
+    };
+    let events = (first + 1..=first + count).map(event).collect();
+    log.append(&Append {
+        expected,
+        events,
+        ..Append::default()
+    })
+    .await
+    .unwrap();
+    log.read(expected.position, usize::MAX).await.unwrap().events.into()
+}
+
+/// What a relay remembers, in memory. Clones share it.
+#[derive(Clone, Default)]
+pub struct MemoryRelayStore(Arc<Mutex<Stored>>);
+
+#[derive(Default)]
+struct Stored {
+    published: Position,
+    lease: Option<(Uuid, Instant)>,
+    /// Everybody gets the lease.
+    lenient: bool,
+    moves: Vec<(Position, Position)>,
+}
+
+impl MemoryRelayStore {
+    /// A store that gives everybody the lease, as a clock that jumps might.
+    pub fn lenient() -> Self {
+        Self(Arc::new(Mutex::new(Stored {
+            lenient: true,
+            ..Stored::default()
+        })))
+    }
+
+    /// The operator's rewind, or a stale number.
+    pub fn put_back_to(&self, published: Position) {
+        self.0.lock().unwrap().published = published;
+    }
+
+    pub fn stored(&self) -> Position {
+        self.0.lock().unwrap().published
+    }
+
+    /// Every move of `published`, from where to where.
+    pub fn moves(&self) -> Vec<(Position, Position)> {
+        self.0.lock().unwrap().moves.clone()
+    }
+
+    /// Lets another holder have the lease, until it ends.
+    pub fn lease_to(&self, holder: Uuid) {
+        self.0.lock().unwrap().lease = Some((holder, Instant::now() + Duration::from_secs(2)));
+    }
+}
+
+impl RelayStore for MemoryRelayStore {
+    async fn lease(&self, holder: Uuid) -> Result<bool, Source> {
+        let mut stored = self.0.lock().unwrap();
+        let taken = stored
+            .lease
+            .is_some_and(|(other, until)| other != holder && until > Instant::now());
+        if taken && !stored.lenient {
+            return Ok(false);
+        }
+        stored.lease = Some((holder, Instant::now() + Duration::from_secs(2)));
+        Ok(true)
+    }
+
+    async fn release(&self, holder: Uuid) -> Result<(), Source> {
+        let mut stored = self.0.lock().unwrap();
+        stored.lease.take_if(|(other, _)| *other == holder);
+        Ok(())
+    }
+
+    async fn published(&self) -> Result<Position, Source> {
+        Ok(self.stored())
+    }
+
+    async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
+        let mut stored = self.0.lock().unwrap();
+        if stored.published != from {
+            return Ok(false);
+        }
+        stored.published = to;
+        stored.moves.push((from, to));
+        Ok(true)
+    }
+}
+
+/// Somebody else on the broker: an operator, another system.
+pub struct Outsider {
+    pub connection: Connection,
+    pub channel: Channel,
+}
+
+impl Outsider {
+    pub async fn new() -> Self {
+        let properties = ConnectionProperties::default().with_connection_name("callboard-test outsider".into());
+        let connection = soon("connecting", Connection::connect(&amqp_url(), properties))
+            .await
+            .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        Self { connection, channel }
+    }
+
+    /// Declares the exchange of all events, so that something can be bound to it.
+    pub async fn declare_events(&self, sandbox: &Sandbox) {
+        let options = ExchangeDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        let exchange = sandbox.topology.events();
+        let declared = self.channel.exchange_declare(
+            exchange.as_str().into(),
+            ExchangeKind::Topic,
+            options,
+            FieldTable::default(),
+        );
+        declared.await.unwrap();
+    }
+
+    /// A queue of its own, bound to all events of the log.
+    pub async fn bind(&self, sandbox: &Sandbox, arguments: FieldTable) -> String {
+        self.declare_events(sandbox).await;
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            ..Default::default()
+        };
+        let queue = self
+            .channel
+            .queue_declare("".into(), options, arguments)
+            .await
+            .unwrap()
+            .name()
+            .to_string();
+        let (options, table) = (QueueBindOptions::default(), FieldTable::default());
+        let exchange = sandbox.topology.events();
+        let pattern = format!("{LOG}.#");
+        self.channel
+            .queue_bind(
+                queue.as_str().into(),
+                exchange.as_str().into(),
+                pattern.as_str().into(),
+                options,
+                table,
+            )
+            .await
+            .unwrap();
+        queue
+    }
+
+    /// Consumes a queue without acknowledging.
+    pub async fn consume(&self, queue: &str) -> Consumer {
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..Default::default()
+        };
+        self.channel
+            .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+            .await
+            .unwrap()
+    }
+
+    /// Hears all events of the log.
+    pub async fn listen(&self, sandbox: &Sandbox) -> Consumer {
+        let queue = self.bind(sandbox, FieldTable::default()).await;
+        self.consume(&queue).await
+    }
+
+    pub async fn delete_queue(&self, queue: &str) {
+        self.channel
+            .queue_delete(queue.into(), QueueDeleteOptions::default())
+            .await
+            .unwrap();
+    }
+
+    pub async fn publish(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) {
+        self.channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .unwrap();
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
+        let sent = self
+            .channel
+            .basic_publish(exchange.into(), key.into(), options, body, properties);
+        let confirmation = soon("a confirm", async { sent.await.unwrap().await.unwrap() }).await;
+        assert!(
+            confirmation.is_ack() && confirmation.take_message().is_none(),
+            "it is taken and routed"
+        );
+    }
+
+    /// Publishes events as the relay does, each confirmed.
+    pub async fn publish_events(&self, sandbox: &Sandbox, events: &[Recorded]) {
+        for event in events {
+            let message = message::encode(LOG, event).unwrap();
+            let key = message.routing_key.to_string();
+            self.publish(
+                &sandbox.topology.events(),
+                &key,
+                message.properties,
+                message.body.get().as_bytes(),
+            )
+            .await;
+        }
+    }
+}
+
+/// The next message that a consumer gets.
+pub async fn hear(consumer: &mut Consumer) -> Delivery {
+    soon("a message", consumer.next())
+        .await
+        .expect("the consumer lives")
+        .expect("a message")
+}
+
+/// The events of the next messages, up to and including this position.
+pub async fn hear_up_to(consumer: &mut Consumer, position: Position) -> Vec<Recorded> {
+    let mut heard: Vec<Recorded> = Vec::new();
+    while heard.last().is_none_or(|event| event.position < position) {
+        let delivery = hear(consumer).await;
+        heard.push(message::decode(LOG, &delivery.properties, &delivery.data).expect("one of ours"));
+    }
+    heard
+}
+
+/// Each event once, in order: what a subscriber makes of duplicates.
+pub fn without_duplicates(heard: Vec<Recorded>) -> Vec<Recorded> {
+    let mut once: Vec<Recorded> = Vec::new();
+    for event in heard {
+        let next = once.last().map_or(Position::START, |last| last.position).next();
+        assert!(event.position <= next, "position {} was left out", next);
+        if event.position == next {
+            once.push(event);
+        }
+    }
+    once
+}
+
+/// Waits until this process has no more threads that drive connections than this. They end as soon
+/// as they are scheduled.
+pub async fn until_connection_threads(most: usize) {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("lapin-io-loop")).count()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while threads() > most {
+        assert!(
+            Instant::now() < deadline,
+            "{} threads of connections are left",
+            threads()
+        );
+        tokio::task::yield_now().await;
+    }
+}
