@@ -39,7 +39,7 @@ impl QueueFeeds {
             log,
             subscriber,
             link,
-            strikes: 0,
+            strikes: Strikes::default(),
         }
     }
 
