@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use callboard::contract::ItemsLog;
@@ -25,12 +24,13 @@ async fn held(database: &TestDatabase, log: &PgLog) -> (Checkpoint, PgConnection
 
 #[tokio::test]
 async fn the_log_keeps_its_contract() {
-    let databases = Mutex::new(Vec::new());
+    let database = TestDatabase::create().await;
+    let connections = database.connect();
     callboard::contract::log(async || {
-        let database = TestDatabase::create().await;
-        let log = items_log(&database.connect());
-        databases.lock().expect("no test panicked").push(database);
-        log
+        database
+            .execute("truncate callboard.logs, callboard.events, callboard.idempotency_keys")
+            .await;
+        items_log(&connections)
     })
     .await;
 }

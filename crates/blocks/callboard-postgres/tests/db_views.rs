@@ -1,0 +1,460 @@
+//! Projections and views against their contract, and against replicas, poison and other timelines.
+
+mod common;
+
+use std::time::Duration;
+
+use callboard::contract::{Item, ItemEvent, ItemFact, Items, ItemsLog};
+use callboard::log::{LogStore, NewEvent};
+use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
+use callboard::view::ViewStore;
+use callboard::{Checkpoint, Page, Position, Projection, Recorded, Views};
+use callboard_postgres::testing::TestDatabase;
+use callboard_postgres::{
+    Database, PgLog, PgProjection, PgView, PgViews, pause_subscriber, rebuild_projection, resume_subscriber,
+};
+use common::{all_items, append, event, eventually, fact, items_database, items_log, put, record};
+use serde_json::json;
+use tokio::time::Instant;
+
+/// `Items`, folded otherwise by a newer release.
+struct NewerItems;
+
+impl Projection for NewerItems {
+    type Log = ItemsLog;
+    type Key = (String, i64);
+    type Row = Item;
+    const NAME: &'static str = Items::NAME;
+    const VERSION: u32 = 2;
+    const TABLE: &'static str = Items::TABLE;
+    const KEY: &'static [&'static str] = Items::KEY;
+
+    fn keys(event: &ItemEvent) -> Vec<Self::Key> {
+        Items::keys(event)
+    }
+
+    fn fold(key: &Self::Key, row: Option<Item>, event: &Recorded<ItemEvent>) -> Option<Item> {
+        Items::fold(key, row, event).map(|row| Item {
+            label: format!("new {}", row.label),
+            ..row
+        })
+    }
+}
+
+/// A log with so many events, of as many shelves, and its projection at the start.
+async fn filled(database: &TestDatabase, events: usize) -> (Database, PgLog, PgProjection<Items>) {
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let shelves = (1..=events).map(|number| put(&format!("s{number}"), 1, "plain"));
+    record(&log, shelves.collect()).await;
+    let projection = PgProjection::<Items>::new(&connections);
+    (connections, log, projection)
+}
+
+async fn shelves(database: &TestDatabase) -> Vec<String> {
+    database
+        .texts("select shelf || ' ' || label || ' ' || weight from contract.items order by shelf")
+        .await
+}
+
+async fn apply_all<P: Projection<Log = ItemsLog>>(projection: &mut PgProjection<P>, log: &PgLog) -> usize {
+    match projection
+        .apply(&all_items(log).await, Lock::Wait)
+        .await
+        .expect("it applies")
+    {
+        Applied::Moved { events, .. } => events,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn projections_and_views_keep_their_contract() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let record = async |events: &[Recorded<ItemEvent>]| {
+        let new = events.iter().map(|recorded| NewEvent {
+            id: recorded.id,
+            version: recorded.version,
+            stream: recorded.stream.clone(),
+            ..event("any", 1, &recorded.event)
+        });
+        let appended = log.append(&append(Checkpoint::START, new.collect())).await;
+        appended.expect("the events are recorded");
+    };
+    let projection = PgProjection::<Items>::new(&connections);
+    callboard::contract::views(projection, PgView::<Items>::new(&connections), record).await;
+}
+
+#[tokio::test]
+async fn two_replicas_that_apply_the_same_events_at_once_apply_each_once() {
+    let database = items_database().await;
+    let (connections, log, mut one) = filled(&database, 50).await;
+    let mut two = PgProjection::<Items>::new(&connections);
+    let (first, second) = futures::future::join(one.start(), two.start()).await;
+    assert_eq!(
+        (first.expect("it starts"), second.expect("it starts")),
+        (Checkpoint::START, Checkpoint::START)
+    );
+    let events = all_items(&log).await;
+    let mut applied = 0;
+    for chunk in events.chunks(10) {
+        let both = futures::future::join(one.apply(chunk, Lock::Wait), two.apply(chunk, Lock::Wait)).await;
+        for outcome in [both.0, both.1] {
+            match outcome.expect("it applies") {
+                Applied::Moved { events, .. } => applied += events,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(applied, 50);
+    assert!(
+        shelves(&database).await.iter().all(|row| row.ends_with(" 1")),
+        "each event once"
+    );
+}
+
+#[tokio::test]
+async fn skipping_the_lock_answers_busy_while_another_replica_holds_it() {
+    let database = items_database().await;
+    let (_connections, log, mut projection) = filled(&database, 3).await;
+    projection.start().await.expect("it starts");
+    let mut holder = database.admin().await;
+    let hold = "begin; select from callboard.checkpoints for update";
+    sqlx::raw_sql(hold).execute(&mut holder).await.expect("the lock");
+    let events = all_items(&log).await;
+    assert_eq!(
+        projection.apply(&events, Lock::Skip).await.expect("an answer"),
+        Applied::Busy
+    );
+    drop(holder);
+    let deadline = Instant::now() + common::PATIENCE;
+    // The server notices by itself that the holder is gone.
+    while projection.apply(&events, Lock::Skip).await.expect("an answer") == Applied::Busy {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(shelves(&database).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_fold_that_panics_names_the_event_and_applies_nothing() {
+    let database = items_database().await;
+    let (_connections, log, mut projection) = filled(&database, 5).await;
+    record(&log, vec![put("poisoned", 1, "poison"), put("later", 1, "plain")]).await;
+    projection.start().await.expect("it starts");
+    let outcome = projection.apply(&all_items(&log).await, Lock::Wait).await;
+    match outcome {
+        Err(SubscriberError::Permanent { position, .. }) => assert_eq!(position, Position::new(6)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shelves(&database).await, Vec::<String>::new());
+    assert_eq!(projection.checkpoint().await.expect("a checkpoint"), Checkpoint::START);
+}
+
+#[tokio::test]
+async fn an_event_whose_row_postgres_refuses_is_found_wherever_it_stands() {
+    for culprit in [1_u64, 4, 8] {
+        let database = items_database().await;
+        let connections = database.connect();
+        let log = items_log(&connections);
+        let events = (1..=8).map(|number| {
+            let label = if number == culprit { "unstorable" } else { "plain" };
+            put(&format!("s{number}"), 1, label)
+        });
+        record(&log, events.collect()).await;
+        let mut projection = PgProjection::<Items>::new(&connections);
+        projection.start().await.expect("it starts");
+        let outcome = projection.apply(&all_items(&log).await, Lock::Wait).await;
+        match outcome {
+            Err(SubscriberError::Permanent { position, .. }) => assert_eq!(position.get(), culprit),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(
+            shelves(&database).await,
+            Vec::<String>::new(),
+            "the tries were rolled back"
+        );
+        assert_eq!(projection.checkpoint().await.expect("a checkpoint"), Checkpoint::START);
+    }
+}
+
+#[tokio::test]
+async fn events_of_a_lost_timeline_are_never_applied() {
+    let database = items_database().await;
+    let (_connections, log, mut projection) = filled(&database, 3).await;
+    projection.start().await.expect("it starts");
+    assert_eq!(apply_all(&mut projection, &log).await, 3);
+    let at = projection.checkpoint().await.expect("a checkpoint");
+    // They look right: numbers and previous ids go on from the checkpoint; but no log holds them.
+    record(&log, vec![put("x", 1, "real"), put("x", 2, "real")]).await;
+    let mut lost = all_items(&log).await.split_off(3);
+    lost[0].id = uuid::Uuid::now_v7();
+    lost[1].previous_id = lost[0].id;
+    lost[1].id = uuid::Uuid::now_v7();
+    let outcome = projection.apply(&lost, Lock::Wait).await.expect("an answer");
+    assert_eq!(outcome, Applied::NotNext { checkpoint: at });
+    // And a checkpoint of a lost timeline takes none of the log's.
+    database
+        .execute("update callboard.checkpoints set event_id = gen_random_uuid()")
+        .await;
+    let outcome = projection
+        .apply(&all_items(&log).await, Lock::Wait)
+        .await
+        .expect("an answer");
+    assert!(
+        matches!(outcome, Applied::NotNext { checkpoint } if checkpoint.position == at.position),
+        "{outcome:?}"
+    );
+    assert_eq!(shelves(&database).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_newer_version_rebuilds_into_an_empty_table_and_the_older_one_stands_by() {
+    let database = items_database().await;
+    let (connections, log, mut older) = filled(&database, 3).await;
+    older.start().await.expect("it starts");
+    apply_all(&mut older, &log).await;
+    database
+        .execute("insert into contract.items values ('stray', 1, '', 1, 1, null, now())")
+        .await;
+    let mut newer = PgProjection::<NewerItems>::new(&connections);
+    assert_eq!(newer.start().await.expect("it starts"), Checkpoint::START);
+    assert_eq!(shelves(&database).await, Vec::<String>::new(), "never on top of rows");
+    assert_eq!(apply_all(&mut newer, &log).await, 3);
+    assert_eq!(
+        shelves(&database).await,
+        ["s1 new plain 1", "s2 new plain 1", "s3 new plain 1"]
+    );
+    for outcome in [
+        older.start().await.err(),
+        older.checkpoint().await.err(),
+        older.apply(&all_items(&log).await, Lock::Wait).await.err(),
+    ] {
+        assert!(matches!(outcome, Some(SubscriberError::StandBy { .. })), "{outcome:?}");
+    }
+    assert_eq!(
+        newer.start().await.expect("it starts again").position,
+        Position::new(3),
+        "once is enough"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_checkpoint_means_a_rebuild_from_the_first_event() {
+    let database = items_database().await;
+    let (connections, log, mut projection) = filled(&database, 3).await;
+    projection.start().await.expect("it starts");
+    apply_all(&mut projection, &log).await;
+    rebuild_projection(&connections, "items", "items")
+        .await
+        .expect("it is taken away");
+    let outcome = projection.apply(&all_items(&log).await, Lock::Skip).await;
+    assert!(
+        matches!(outcome, Err(SubscriberError::Transient { .. })),
+        "gone is not busy: {outcome:?}"
+    );
+    assert_eq!(projection.start().await.expect("it starts"), Checkpoint::START);
+    assert_eq!(shelves(&database).await, Vec::<String>::new());
+    assert_eq!(apply_all(&mut projection, &log).await, 3);
+}
+
+#[tokio::test]
+async fn a_halted_or_paused_projection_stands_by_until_it_is_resumed() {
+    let database = items_database().await;
+    let (connections, log, mut projection) = filled(&database, 3).await;
+    projection.start().await.expect("it starts");
+    projection.halt("poisoned").await.expect("it is stored");
+    for outcome in [
+        projection.start().await.err(),
+        projection.apply(&all_items(&log).await, Lock::Wait).await.err(),
+    ] {
+        match outcome {
+            Some(SubscriberError::StandBy { reason, .. }) => assert_eq!(reason, "halted: poisoned"),
+            other => panic!("{other:?}"),
+        }
+    }
+    resume_subscriber(&connections, "items", "items")
+        .await
+        .expect("it is resumed");
+    assert_eq!(apply_all(&mut projection, &log).await, 3);
+    pause_subscriber(&connections, "items", "items", "for a while")
+        .await
+        .expect("it is paused");
+    let paused = projection.checkpoint().await;
+    assert!(matches!(paused, Err(SubscriberError::StandBy { .. })), "{paused:?}");
+    assert!(pause_subscriber(&connections, "items", "nobody", "").await.is_err());
+}
+
+#[tokio::test]
+async fn a_missing_table_is_no_fault_of_the_events() {
+    let database = TestDatabase::create().await;
+    let (_connections, _log, mut projection) = filled(&database, 1).await;
+    let outcome = projection.start().await;
+    assert!(matches!(outcome, Err(SubscriberError::Transient { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_query_that_waits_is_woken_by_a_commit_here_and_by_one_elsewhere() {
+    let database = items_database().await;
+    let (connections, log, mut here) = filled(&database, 2).await;
+    let elsewhere = database.connect();
+    let view = PgViews::new(&connections).view::<Items>();
+    here.start().await.expect("it starts");
+    let events = all_items(&log).await;
+    let wait = |position| {
+        let view = view.clone();
+        let deadline = Instant::now() + common::PATIENCE;
+        tokio::spawn(async move {
+            view.wait_for(Position::new(position), deadline)
+                .await
+                .expect("an answer")
+        })
+    };
+    let waiters: Vec<_> = (0..20).map(|_| wait(1)).collect();
+    here.apply(&events[..1], Lock::Wait).await.expect("it applies");
+    for waiter in waiters {
+        assert_eq!(waiter.await.expect("it ends"), Position::new(1));
+    }
+    let waiter = wait(2);
+    PgProjection::<Items>::new(&elsewhere)
+        .apply(&events[1..], Lock::Wait)
+        .await
+        .expect("it applies");
+    assert_eq!(waiter.await.expect("it ends"), Position::new(2));
+    // Nobody waits any more: nobody asks any more, and the next one who waits is served again.
+    let soon = Instant::now() + Duration::from_millis(30);
+    assert_eq!(
+        view.wait_for(Position::new(3), soon).await.expect("an answer"),
+        Position::new(2)
+    );
+    assert!(Instant::now() >= soon, "it waited as long as it was asked to");
+}
+
+#[tokio::test]
+async fn waiting_outlives_a_lost_connection() {
+    let database = items_database().await;
+    let (_connections, log, mut projection) = filled(&database, 1).await;
+    let queries = database.connect_as("asker");
+    let view = PgViews::new(&queries).view::<Items>();
+    projection.start().await.expect("it starts");
+    let deadline = Instant::now() + common::PATIENCE;
+    let waiter = tokio::spawn(async move { view.wait_for(Position::new(1), deadline).await });
+    eventually("it asks", async || {
+        common::backends(&database, "asker queries").await > 0
+    })
+    .await;
+    common::terminate(&database, "asker queries").await;
+    projection
+        .apply(&all_items(&log).await, Lock::Wait)
+        .await
+        .expect("it applies");
+    match waiter.await.expect("it ends") {
+        Ok(position) => assert_eq!(position, Position::new(1)),
+        // The first look itself may have been cut off.
+        Err(error) => assert_eq!(error.view, "items"),
+    }
+}
+
+#[tokio::test]
+async fn cursors_and_filters_that_somebody_made_up_match_nothing() {
+    let database = items_database().await;
+    let (connections, log, mut projection) = filled(&database, 3).await;
+    projection.start().await.expect("it starts");
+    apply_all(&mut projection, &log).await;
+    let view = PgView::<Items>::new(&connections);
+    let page = Page {
+        limit: 10,
+        ..Page::default()
+    };
+    let after = |after: Vec<serde_json::Value>| Page {
+        after: Some(after),
+        ..page.clone()
+    };
+    for made_up in [
+        after(vec![json!("s1"), json!("no number")]),
+        after(vec![json!("s1")]),
+        after(vec![json!(null), json!(1)]),
+        after(vec![json!("\u{0}"), json!(1)]),
+        Page {
+            equal: vec![("weight", json!("' or true --"))],
+            ..page.clone()
+        },
+        Page {
+            equal: vec![("weight", json!(1e300))],
+            ..page.clone()
+        },
+        Page {
+            equal: vec![("changed_at", json!("yesterdayish"))],
+            ..page.clone()
+        },
+    ] {
+        assert_eq!(view.page(&made_up).await.expect("a page"), Vec::new(), "{made_up:?}");
+    }
+    assert!(
+        view.page(&Page {
+            order_by: Some("no_column"),
+            ..page.clone()
+        })
+        .await
+        .is_err(),
+        "a fault of the code"
+    );
+    assert_eq!(view.page(&page).await.expect("a page").len(), 3);
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_dropped_future_left_open_never_swallows_later_writes() {
+    let database = items_database().await;
+    let config = callboard_postgres::DatabaseConfig {
+        background_connections: 1,
+        ..callboard_postgres::DatabaseConfig::new(database.url())
+    };
+    let connections = Database::new(config).expect("a URL");
+    let mut left = connections.background().acquire().await.expect("a connection");
+    sqlx::raw_sql("begin")
+        .execute(&mut *left)
+        .await
+        .expect("it begins, unknown to the pool");
+    drop(left);
+    let log = items_log(&connections);
+    record(&log, vec![put("x", 1, "plain")]).await;
+    let mut projection = PgProjection::<Items>::new(&connections);
+    projection.start().await.expect("it starts");
+    assert_eq!(apply_all(&mut projection, &log).await, 1);
+    assert_eq!(shelves(&database).await, ["x plain 1"], "seen from outside");
+}
+
+#[tokio::test]
+async fn rows_come_and_go_within_one_run() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let on = |shelf: &str, label: &str| ItemFact {
+        shelf: shelf.into(),
+        ..fact(label, 2)
+    };
+    let events = vec![
+        event("x", 1, &ItemEvent::Put(on("a", "first"))),
+        event("x", 2, &ItemEvent::Put(on("b", "stays"))),
+        event("x", 3, &ItemEvent::Removed(on("a", ""))),
+        event("x", 4, &ItemEvent::Put(on("a", "again"))),
+        event("x", 5, &ItemEvent::Removed(on("never", ""))),
+    ];
+    record(&log, events).await;
+    let mut projection = PgProjection::<Items>::new(&connections);
+    projection.start().await.expect("it starts");
+    assert_eq!(apply_all(&mut projection, &log).await, 5);
+    assert_eq!(shelves(&database).await, ["a again 2", "b stays 2"]);
+    record(
+        &log,
+        vec![
+            event("x", 6, &ItemEvent::Removed(on("a", ""))),
+            event("x", 7, &ItemEvent::Put(on("b", "more"))),
+        ],
+    )
+    .await;
+    assert_eq!(apply_all(&mut projection, &log).await, 2);
+    assert_eq!(shelves(&database).await, ["b more 4"]);
+}
