@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use deadpool_lapin::{Config, Object, Pool, PoolConfig, Runtime, Timeouts};
 use lapin::ConnectionProperties;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 
 use crate::error::BrokerError;
 
@@ -72,6 +72,13 @@ impl Broker {
         uri.authority.userinfo.password = "***".into();
         // The mask must not be percent-encoded to be read as one.
         uri.to_string().replacen(":%2A%2A%2A@", ":***@", 1)
+    }
+
+    /// Host and port, unless they speak TLS.
+    pub(crate) fn plain_address(&self) -> Option<(String, u16)> {
+        let uri = &self.0.uri;
+        let plain = uri.scheme == AMQPScheme::AMQP;
+        plain.then(|| (uri.authority.host.clone(), uri.authority.port))
     }
 
     pub(crate) fn application(&self) -> &str {

@@ -4,6 +4,7 @@ mod broker;
 mod dead_letters;
 mod error;
 mod feed;
+mod greeting;
 pub mod message;
 pub mod relay;
 #[cfg(any(test, feature = "testing"))]

@@ -1,11 +1,14 @@
 //! One turn on one channel: everything in it is dropped at the first error.
 
+mod health;
+mod look;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callboard::log::{LogReader, Slice};
+use callboard::log::LogReader;
 use callboard::relay::RelayStore;
 use callboard::{Position, error_chain};
 use futures::{Stream, StreamExt};
@@ -21,26 +24,14 @@ use crate::relay::backlog::{Backlog, Offer};
 use crate::relay::error::RelayError;
 use crate::relay::lease::until;
 use crate::relay::window::{Confirmed, Window};
-use crate::relay::{Ended, Relay, fresh};
+use crate::relay::{Ended, Relay};
 use crate::topology::short;
+use look::{Look, READ_FIRST, store};
 
-/// How long the database may take for an answer.
-const STORE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a relay that is shut down waits for what is in flight.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
-/// The fewest and the most events of one read of the log, and about how many bytes it may have.
-const READ_MIN: usize = 16;
-const READ_MAX: usize = 1_000;
-const READ_BYTES: usize = 4 * 1024 * 1024;
 
 type Pending<T> = Option<Pin<Box<dyn Future<Output = Result<T, RelayError>> + Send>>>;
-
-/// What a read of the log found, and `published` with it if that was asked for.
-struct Look {
-    published: Option<Position>,
-    limit: usize,
-    slice: Slice,
-}
 
 /// What happened.
 enum Step {
@@ -105,7 +96,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 advancing: None,
                 looking: None,
                 behind: true,
-                read_limit: READ_MAX / 8,
+                read_limit: READ_FIRST,
                 patient_since: Instant::now(),
                 blocked: false,
                 draining: None,
@@ -144,9 +135,9 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             self.start_look(false);
         }
         if self.window.confirmed() > self.published && self.advancing.is_none() {
-            let (store, from, to) = (self.relay.store.clone(), self.published, self.window.confirmed());
+            let (stored, from, to) = (self.relay.store.clone(), self.published, self.window.confirmed());
             self.advancing = Some(Box::pin(async move {
-                let moved = self::store("storing how far is published", store.advance(from, to)).await?;
+                let moved = store("storing how far is published", stored.advance(from, to)).await?;
                 Ok((moved, to))
             }));
         }
@@ -211,34 +202,6 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         Ok(())
     }
 
-    /// Reads the log if it has more; with `published` when an idle relay looks by itself.
-    fn start_look(&mut self, whole: bool) {
-        if !self.behind || self.looking.is_some() || self.backlog.len() >= self.relay.config.window {
-            return;
-        }
-        self.behind = false;
-        let (reader, stored) = (self.relay.reader.clone(), self.relay.store.clone());
-        let (after, limit) = (self.backlog.tail(), self.read_limit);
-        self.looking = Some(Box::pin(async move {
-            let published = match whole {
-                true => Some(store("reading how far is published", stored.published()).await?),
-                false => None,
-            };
-            let within = STORE_WITHIN;
-            let slice = timeout(within, reader.read(after, limit)).await;
-            let slice = slice.map_err(|_| RelayError::Slow {
-                what: "reading the log",
-                within,
-            })??;
-            Ok(Look {
-                published,
-                limit,
-                slice,
-            })
-        }));
-        self.relay.shared.status.send_modify(|status| status.reads += 1);
-    }
-
     /// Waits for the next thing to happen.
     async fn step(&mut self, idle: &mut tokio::time::Interval, shutdown: &CancellationToken) -> Step {
         let late = self.late_at();
@@ -286,80 +249,6 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         Ok(None)
     }
 
-    fn count(&mut self, confirmed: Confirmed) {
-        let unroutable = confirmed.returned.len() as u64;
-        for id in confirmed.returned {
-            tracing::debug!(
-                log = self.relay.log,
-                id = id.map(tracing::field::display),
-                "nobody has bound a queue"
-            );
-        }
-        metrics::counter!("callboard_relay_confirmed_total", "log" => self.relay.log).increment(confirmed.events);
-        metrics::counter!("callboard_relay_unroutable_total", "log" => self.relay.log).increment(unroutable);
-        self.relay.shared.status.send_modify(|status| {
-            status.unroutable += unroutable;
-            status.last_error = None;
-        });
-    }
-
-    fn looked(&mut self, look: Look) -> Result<Option<Ended>, RelayError> {
-        if look.published.is_some_and(|published| published != self.published) {
-            return Ok(Some(Ended::Moved));
-        }
-        let position = self.backlog.tail();
-        let Some(anchor) = look.slice.anchor else {
-            return Err(RelayError::BeyondHead { published: position });
-        };
-        let (events, bytes) = (look.slice.events.len(), fresh::bytes(&look.slice.events));
-        self.behind |= events == look.limit;
-        if events == 0 && self.is_settled() {
-            self.relay
-                .shared
-                .status
-                .send_if_modified(|status| status.last_error.take().is_some());
-        }
-        // Large events in small reads, small ones in large reads: memory stays bounded.
-        self.read_limit = if bytes > READ_BYTES {
-            look.limit / 4
-        } else {
-            look.limit * 2
-        }
-        .clamp(READ_MIN, READ_MAX);
-        match (
-            self.backlog.anchor(anchor),
-            self.backlog.offer(look.slice.events.into()),
-        ) {
-            (Offer::Taken, Offer::Taken) => Ok(None),
-            _ => Err(RelayError::OtherTimeline { position }),
-        }
-    }
-
-    /// Hears what happens to the connection as a whole.
-    fn hear(&mut self, event: Option<Event>) -> Result<(), RelayError> {
-        match event {
-            Some(Event::ConnectionBlocked(reason)) => {
-                tracing::warn!(log = self.relay.log, reason, "the broker blocks publishing: waiting");
-                self.block(Some(reason));
-            }
-            Some(Event::ConnectionUnblocked) => {
-                tracing::info!(log = self.relay.log, "the broker takes messages again");
-                self.block(None);
-            }
-            Some(Event::Error(error)) => return Err(RelayError::Lost(error.into())),
-            None => return Err(RelayError::Lost("it ended".into())),
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    fn block(&mut self, reason: Option<String>) {
-        self.blocked = reason.is_some();
-        self.patient_since = Instant::now();
-        metrics::gauge!("callboard_relay_blocked", "log" => self.relay.log).set(u8::from(self.blocked));
-        self.relay.shared.status.send_modify(|status| status.blocked = reason);
-    }
-
     /// Looks by itself when there is nothing else to do: for what no waker told, and for a rewind.
     fn idle(&mut self) -> Result<(), RelayError> {
         if !self.connection.status().connected() {
@@ -375,35 +264,6 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
     /// Everything that was sent is confirmed, and that is stored.
     fn is_settled(&self) -> bool {
         self.window.is_empty() && self.advancing.is_none() && self.window.confirmed() == self.published
-    }
-
-    /// When patience with the oldest message, or with the drain, ends.
-    fn late_at(&self) -> Option<Instant> {
-        let oldest = self.window.oldest().filter(|_| !self.blocked);
-        let unconfirmed = oldest.map(|(_, sent)| sent.max(self.patient_since) + self.relay.config.confirm_within);
-        self.draining.into_iter().chain(unconfirmed).min()
-    }
-
-    fn late(&self) -> Result<Ended, RelayError> {
-        match (self.draining, self.window.oldest()) {
-            (None, Some((position, _))) => Err(RelayError::Unconfirmed {
-                position,
-                within: self.relay.config.confirm_within,
-            }),
-            _ => Ok(Ended::Stopped),
-        }
-    }
-
-    fn show(&self) {
-        let (published, in_flight) = (self.published, self.window.len());
-        metrics::gauge!("callboard_relay_published", "log" => self.relay.log).set(published.get() as f64);
-        metrics::gauge!("callboard_relay_in_flight", "log" => self.relay.log).set(in_flight as f64);
-        self.relay.shared.status.send_if_modified(|status| {
-            let changed = (status.published, status.in_flight) != (published, in_flight);
-            (status.published, status.in_flight) = (published, in_flight);
-            status.most_in_flight = status.most_in_flight.max(in_flight);
-            changed
-        });
     }
 
     /// Stores what was confirmed before the end, so that less is published twice.
@@ -441,18 +301,4 @@ async fn finish<T>(pending: &mut Pending<T>) -> Result<T, RelayError> {
     };
     *pending = None;
     done
-}
-
-/// A call of the relay's store, with a deadline.
-async fn store<T>(
-    what: &'static str,
-    call: impl Future<Output = Result<T, callboard::log::Source>>,
-) -> Result<T, RelayError> {
-    match timeout(STORE_WITHIN, call).await {
-        Ok(answer) => answer.map_err(RelayError::Store),
-        Err(_) => Err(RelayError::Slow {
-            what,
-            within: STORE_WITHIN,
-        }),
-    }
 }
