@@ -4,6 +4,7 @@ mod database;
 mod error;
 mod housekeeping;
 mod inline;
+mod inspect;
 mod log;
 mod migrate;
 mod process_manager;
@@ -22,6 +23,7 @@ pub use housekeeping::{
     KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, rebuild_projection, resume_subscriber, rewind_relay,
 };
 pub use inline::InlineProjections;
+pub use inspect::{Inspection, Trouble, inspect};
 pub use log::{PgLocked, PgLog};
 pub use migrate::{SchemaStatus, migrate, schema_status};
 pub use process_manager::PgProcessManagerStore;

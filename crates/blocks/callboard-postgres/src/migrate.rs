@@ -1,7 +1,7 @@
 //! The schema: embedded migrations.
 
 use sqlx::migrate::Migrator;
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::database::{connect, options};
 use crate::error::PostgresError;
@@ -54,17 +54,20 @@ pub async fn migrate(url: &str) -> Result<(), PostgresError> {
 /// # Errors
 /// [`PostgresError`] when the database can't be asked.
 pub async fn schema_status(pool: &PgPool) -> Result<SchemaStatus, PostgresError> {
-    let failed = PostgresError::statement("reading the schema's version");
+    let read = async { schema_of(&mut *pool.acquire().await?).await };
+    read.await
+        .map_err(PostgresError::statement("reading the schema's version"))
+}
+
+pub(crate) async fn schema_of(connection: &mut PgConnection) -> Result<SchemaStatus, sqlx::Error> {
     let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
         .bind(TABLE)
-        .fetch_one(pool)
-        .await
-        .map_err(failed)?;
+        .fetch_one(&mut *connection)
+        .await?;
     let applied: Vec<i64> = if exists {
         sqlx::query_scalar("select version from callboard.migrations where success order by version")
-            .fetch_all(pool)
-            .await
-            .map_err(PostgresError::statement("reading the schema's version"))?
+            .fetch_all(&mut *connection)
+            .await?
     } else {
         Vec::new()
     };
