@@ -185,7 +185,9 @@ impl<L: Log> Cache<L> {
                     overlay.typed_events().for_each(|event| state.evolve(event));
                 }));
                 if let Err(panic) = evolved {
-                    *model = Err(panic_text(&*panic));
+                    let reason = panic_text(&*panic);
+                    tracing::error!(log = L::NAME, up_to = %at.position, reason, "a live model can't follow the log");
+                    *model = Err(reason);
                 }
             }
         }

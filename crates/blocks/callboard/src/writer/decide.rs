@@ -1,73 +1,23 @@
 //! Deciding a batch: pure, command after command, on one overlay.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::aggregate::StateType;
 use crate::command::{Decision, Moment, Reads};
-use crate::event::{EVENT_MAX_BYTES, Event, Log, Metadata};
-use crate::log::{AppendKey, COMMAND_MAX_BYTES, COMMAND_MAX_EVENTS, Fingerprint, IdempotencyKey, NewEvent};
+use crate::event::{EVENT_MAX_BYTES, EVENT_TYPE_MAX, Event, Log, METADATA_FIELD_MAX, Metadata};
+use crate::log::{AppendKey, COMMAND_MAX_BYTES, COMMAND_MAX_EVENTS, IdempotencyKey, NewEvent};
 use crate::names::{StreamName, Version};
 use crate::panic_text;
 use crate::receipt::{CommandError, IfMatch, Receipt, ReceiptEvent};
 use crate::world::World;
 use crate::writer::cache::{Cache, Unreadable};
 use crate::writer::overlay::Overlay;
-use crate::writer::queue::Request;
-
-/// A request with what is asked of its command only once.
-pub(super) struct Prepared<L: Log> {
-    pub(super) request: Request<L>,
-    pub(super) reads: Reads<L>,
-    pub(super) fingerprint: Fingerprint,
-    stream: StreamName,
-    seed: Uuid,
-}
-
-impl<L: Log> Prepared<L> {
-    /// Asks a command for its stream, reads and fingerprint; a panic is answered at once.
-    pub(super) fn new(request: Request<L>) -> Option<Self> {
-        let command = &request.command;
-        let asked = catch_unwind(AssertUnwindSafe(|| {
-            let stream = command.stream();
-            let mut reads = command.reads();
-            if !reads.streams.iter().any(|(read, _)| *read == stream) {
-                reads.streams.push((stream.clone(), StateType::version_only()));
-            }
-            let keyed = request.context.key.is_some();
-            let fingerprint = request.context.fingerprint.unwrap_or_else(|| {
-                if keyed {
-                    command.fingerprint()
-                } else {
-                    Fingerprint::default()
-                }
-            });
-            (stream, reads, fingerprint)
-        }));
-        match asked {
-            Ok((stream, reads, fingerprint)) => Some(Self {
-                request,
-                reads,
-                fingerprint,
-                stream,
-                seed: Uuid::now_v7(),
-            }),
-            Err(panic) => {
-                let fault = fault(request.command.name(), &panic_text(&*panic));
-                let _ = request.answer.send(Err(fault));
-                None
-            }
-        }
-    }
-
-    pub(super) fn key(&self) -> Option<&IdempotencyKey> {
-        self.request.context.key.as_ref()
-    }
-}
+use crate::writer::prepared::Prepared;
 
 /// What a command came to, if the batch is recorded.
 #[derive(Debug)]
@@ -102,35 +52,18 @@ pub(super) fn decide<L: Log>(
             overlay: Overlay::new(),
             bytes: 0,
             first_of: HashMap::new(),
+            verdicts: Vec::with_capacity(batch.len()),
         };
-        let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
-        let mut broken = None;
-        for (index, prepared) in batch.iter().enumerate() {
-            if !verdicts.is_empty() && pass.is_full() {
-                break;
-            }
-            let verdict = match failed.get(&index) {
-                Some(error) => Ok(Verdict::No(error.clone())),
-                None => pass.command(index, prepared, batch),
-            };
-            match verdict {
-                Ok(verdict) => verdicts.push(verdict),
-                Err(error) => {
-                    broken = Some((index, error));
-                    break;
-                }
-            }
-        }
-        match broken {
+        match pass.run(batch, &failed) {
             // Its events were half taken in: begin again without it.
             Some((index, error)) => {
                 failed.insert(index, error);
             }
             None => {
-                let keys = keys(batch, &verdicts);
+                let keys = keys(batch, &pass.verdicts);
                 return Decided {
                     overlay: pass.overlay,
-                    verdicts,
+                    verdicts: pass.verdicts,
                     keys,
                 };
             }
@@ -141,21 +74,28 @@ pub(super) fn decide<L: Log>(
 /// Every key of the batch once: with a receipt to store, or only to look up.
 fn keys<L: Log>(batch: &[Prepared<L>], verdicts: &[Verdict]) -> Vec<AppendKey> {
     let mut keys: Vec<AppendKey> = Vec::new();
+    let mut places: HashMap<&IdempotencyKey, usize> = HashMap::new();
     for (prepared, verdict) in batch.iter().zip(verdicts) {
-        let Some(key) = prepared.key().filter(|_| !matches!(verdict, Verdict::Same(_))) else {
-            continue;
-        };
+        let Some(key) = prepared.key() else { continue };
         let receipt = match verdict {
             Verdict::Done(receipt) => Some(crate::to_json(receipt).expect("a receipt is plain data")),
-            // A second use of the batch's own key: the first one stands for it.
-            Verdict::No(CommandError::KeyReused) => continue,
-            _ => None,
+            // A later use of the batch's own key: the first one stands for it.
+            Verdict::Same(_) | Verdict::No(CommandError::KeyReused) => continue,
+            Verdict::No(_) => None,
         };
-        keys.push(AppendKey {
+        let entry = AppendKey {
             key: key.clone(),
             fingerprint: prepared.fingerprint,
             receipt,
-        });
+        };
+        match places.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(keys.len());
+                keys.push(entry);
+            }
+            Entry::Occupied(place) if entry.receipt.is_some() => keys[*place.get()] = entry,
+            Entry::Occupied(_) => {}
+        }
     }
     keys
 }
@@ -167,59 +107,101 @@ struct Pass<'a, L: Log> {
     now: Timestamp,
     overlay: Overlay<L>,
     bytes: usize,
+    /// The command that stands for a key: the last one that was decided under it.
     first_of: HashMap<IdempotencyKey, usize>,
+    verdicts: Vec<Verdict>,
+}
+
+/// Why a pass ends at a command without a verdict on it.
+enum Stop {
+    /// The append is full.
+    Full,
+    /// `evolve` panicked half-way through its events.
+    Spoilt(CommandError),
+}
+
+/// A decision's events with what else is known about it.
+struct Encoded<E> {
+    events: Vec<(NewEvent, E)>,
+    bytes: usize,
+    created: Option<Uuid>,
 }
 
 impl<L: Log> Pass<'_, L> {
+    /// Decides as many as fit; the command that spoilt the overlay, if one did.
+    fn run(&mut self, batch: &[Prepared<L>], failed: &HashMap<usize, CommandError>) -> Option<(usize, CommandError)> {
+        for (index, prepared) in batch.iter().enumerate() {
+            if self.is_full() {
+                break;
+            }
+            let verdict = match failed.get(&index) {
+                Some(error) => Ok(Verdict::No(error.clone())),
+                None => self.command(index, prepared, batch),
+            };
+            match verdict {
+                Ok(verdict) => self.verdicts.push(verdict),
+                Err(Stop::Full) => break,
+                Err(Stop::Spoilt(error)) => return Some((index, error)),
+            }
+        }
+        None
+    }
+
+    /// Full enough: a larger append would only keep its clients waiting.
     fn is_full(&self) -> bool {
         self.bytes >= COMMAND_MAX_BYTES / 2 || self.overlay.events.len() >= COMMAND_MAX_EVENTS / 2
     }
 
-    /// The verdict on one command, or the error that spoilt the overlay.
-    fn command(
-        &mut self,
-        index: usize,
-        prepared: &Prepared<L>,
-        batch: &[Prepared<L>],
-    ) -> Result<Verdict, CommandError> {
-        if let Some(key) = prepared.key() {
-            if let Some(first) = self.first_of.get(key) {
-                let same = batch[*first].fingerprint == prepared.fingerprint;
-                return Ok(if same {
-                    Verdict::Same(*first)
-                } else {
-                    Verdict::No(CommandError::KeyReused)
-                });
-            }
-            self.first_of.insert(key.clone(), index);
+    fn has_room_for(&self, more: &Encoded<L::Event>) -> bool {
+        self.bytes + more.bytes <= COMMAND_MAX_BYTES
+            && self.overlay.events.len() + more.events.len() <= COMMAND_MAX_EVENTS
+    }
+
+    /// The verdict on one command.
+    fn command(&mut self, index: usize, prepared: &Prepared<L>, batch: &[Prepared<L>]) -> Result<Verdict, Stop> {
+        if let Some(verdict) = self.key_verdict(index, prepared, batch) {
+            return Ok(verdict);
         }
+        let name = prepared.request.command.name();
         if let Err(reason) = self.bring(&prepared.reads) {
-            return Ok(Verdict::No(fault(prepared.request.command.name(), &reason)));
+            return Ok(Verdict::No(fault(name, &reason)));
         }
-        let decided = catch_unwind(AssertUnwindSafe(|| self.ask(prepared)));
-        let decision = match decided {
-            Ok(Ok(decision)) => decision,
+        let encoded = catch_unwind(AssertUnwindSafe(|| {
+            self.ask(prepared).and_then(|decision| self.encode(prepared, decision))
+        }));
+        let encoded = match encoded {
+            Ok(Ok(encoded)) => encoded,
             Ok(Err(no)) => return Ok(Verdict::No(no)),
-            Err(panic) => {
-                return Ok(Verdict::No(fault(
-                    prepared.request.command.name(),
-                    &panic_text(&*panic),
-                )));
-            }
+            Err(panic) => return Ok(Verdict::No(fault(name, &panic_text(&*panic)))),
         };
-        let created = decision.created;
-        let events = match self.encode(prepared, decision) {
-            Ok(events) => events,
-            Err(no) => return Ok(Verdict::No(no)),
-        };
+        if !self.has_room_for(&encoded) {
+            return Err(Stop::Full);
+        }
+        self.bytes += encoded.bytes;
         let first = self.overlay.events.len();
         catch_unwind(AssertUnwindSafe(|| {
-            for (event, typed) in events {
+            for (event, typed) in encoded.events {
                 self.overlay.record(self.cache, event, typed);
             }
         }))
-        .map_err(|panic| fault(prepared.request.command.name(), &panic_text(&*panic)))?;
-        Ok(Verdict::Done(self.receipt(prepared, first, created)))
+        .map_err(|panic| Stop::Spoilt(fault(name, &panic_text(&*panic))))?;
+        Ok(Verdict::Done(self.receipt(prepared, first, encoded.created)))
+    }
+
+    /// The verdict on a command whose key an earlier one of the batch has. A refused command holds
+    /// no key: another one under its key is decided like any.
+    fn key_verdict(&mut self, index: usize, prepared: &Prepared<L>, batch: &[Prepared<L>]) -> Option<Verdict> {
+        let key = prepared.key()?;
+        if let Some(first) = self.first_of.get(key) {
+            if batch[*first].fingerprint == prepared.fingerprint {
+                return Some(Verdict::Same(*first));
+            }
+            if matches!(self.verdicts[*first], Verdict::Done(_)) {
+                return Some(Verdict::No(CommandError::KeyReused));
+            }
+        }
+        self.first_of.insert(key.clone(), index);
+        None
     }
 
     fn bring(&mut self, reads: &Reads<L>) -> Result<(), String> {
@@ -262,18 +244,15 @@ impl<L: Log> Pass<'_, L> {
     }
 
     /// The decision's events, numbered and checked against the bounds.
-    fn encode(
-        &mut self,
-        prepared: &Prepared<L>,
-        decision: Decision<L::Event>,
-    ) -> Result<Vec<(NewEvent, L::Event)>, CommandError> {
+    fn encode(&self, prepared: &Prepared<L>, decision: Decision<L::Event>) -> Result<Encoded<L::Event>, CommandError> {
         let name = prepared.request.command.name();
         if decision.events.len() > COMMAND_MAX_EVENTS {
             return Err(CommandError::Unrecordable(format!(
                 "more than {COMMAND_MAX_EVENTS} events"
             )));
         }
-        let metadata = metadata(prepared);
+        let metadata = metadata(prepared)?;
+        let created = decision.created;
         let mut versions: HashMap<StreamName, Version> = HashMap::new();
         let mut bytes = 0;
         let mut events = Vec::with_capacity(decision.events.len());
@@ -298,6 +277,9 @@ impl<L: Log> Pass<'_, L> {
             }
             bytes += size;
             let event_type = typed.event_type();
+            if event_type.name.len() > EVENT_TYPE_MAX {
+                return Err(fault(name, &format!("the event type {} is too long", event_type.name)));
+            }
             events.push((
                 NewEvent {
                     id: Uuid::now_v7(),
@@ -316,8 +298,7 @@ impl<L: Log> Pass<'_, L> {
                 "{bytes} bytes of events; at most {COMMAND_MAX_BYTES}"
             )));
         }
-        self.bytes += bytes;
-        Ok(events)
+        Ok(Encoded { events, bytes, created })
     }
 
     fn receipt(&self, prepared: &Prepared<L>, first: usize, created: Option<Uuid>) -> Receipt {
@@ -344,17 +325,29 @@ impl<L: Log> Pass<'_, L> {
     }
 }
 
-fn metadata<L: Log>(prepared: &Prepared<L>) -> Metadata {
+fn metadata<L: Log>(prepared: &Prepared<L>) -> Result<Metadata, CommandError> {
     let context = &prepared.request.context;
-    Metadata {
+    let actor = &context.actor.id;
+    for (field, text) in [
+        ("correlation id", &context.correlation_id),
+        ("actor", actor),
+        ("traceparent", &context.traceparent),
+    ] {
+        let fits = |text: &Arc<str>| text.chars().count() <= METADATA_FIELD_MAX && !text.chars().any(char::is_control);
+        if !text.as_ref().is_none_or(fits) {
+            let reason = format!("the {field} has at most {METADATA_FIELD_MAX} visible characters");
+            return Err(CommandError::Unrecordable(reason));
+        }
+    }
+    Ok(Metadata {
         correlation_id: context.correlation_id.clone(),
         causation_id: context.causation_id,
-        actor: context.actor.id.clone(),
+        actor: actor.clone(),
         traceparent: context.traceparent.clone(),
-    }
+    })
 }
 
-fn fault(command: &'static str, reason: &str) -> CommandError {
+pub(super) fn fault(command: &'static str, reason: &str) -> CommandError {
     metrics::counter!("callboard_command_faults_total", "command" => command).increment(1);
     tracing::error!(command, reason, "a command failed by a fault of its own");
     CommandError::Fault(Arc::from(format!("{command}: {reason}")))

@@ -5,17 +5,19 @@
 //! A batch is decided on an overlay, which enters the cache only when the append has succeeded;
 //! nothing of a batch is answered before that. See [`Writer`].
 
+mod append;
 pub(crate) mod cache;
 mod decide;
 mod fingerprint;
 pub(crate) mod overlay;
+mod prepared;
 mod queue;
 mod run;
 mod settle;
 pub(crate) mod spec;
 
 pub use fingerprint::fingerprint;
-pub use queue::{AnyCommand, Commands};
+pub use queue::{Answer, AnyCommand, Commands};
 pub use run::Writer;
 
 use std::sync::Arc;

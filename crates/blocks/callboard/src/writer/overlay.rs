@@ -2,11 +2,13 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::aggregate::State;
 use crate::event::Log;
 use crate::log::NewEvent;
 use crate::names::{StreamName, Version};
+use crate::panic_text;
 use crate::writer::cache::{Cache, StreamEntry};
 
 /// Clones of the states that a batch's commands have changed so far, and the events behind it.
@@ -65,9 +67,16 @@ impl<L: Log> Overlay<L> {
         if self.typed.is_empty() {
             return Ok(());
         }
-        let (seen, model) = self.models.entry(id).or_insert_with(|| (0, kept.clone_box()));
-        self.typed[*seen..].iter().for_each(|event| model.evolve(event));
-        *seen = self.typed.len();
+        let (seen, model) = self.models.remove(&id).unwrap_or_else(|| (0, kept.clone_box()));
+        let typed = &self.typed[seen..];
+        // A panic leaves nothing half-changed behind: the clone goes with it.
+        let brought = catch_unwind(AssertUnwindSafe(move || {
+            let mut model = model;
+            typed.iter().for_each(|event| model.evolve(event));
+            model
+        }));
+        let model = brought.map_err(|panic| format!("the live model {name} panicked: {}", panic_text(&*panic)))?;
+        self.models.insert(id, (self.typed.len(), model));
         Ok(())
     }
 

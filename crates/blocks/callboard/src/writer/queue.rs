@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::command::{Command, Decision, Forbidden, Moment, Reads, Refusal};
@@ -66,6 +67,30 @@ pub(super) struct Request<L: Log> {
     pub(super) context: CommandContext,
     pub(super) answer: oneshot::Sender<Result<Executed, CommandError>>,
     pub(super) span: tracing::Span,
+    /// When it was sent: what its client waits is counted from here.
+    pub(super) sent: Instant,
+}
+
+impl<L: Log> Request<L> {
+    pub(super) fn new(command: Box<dyn AnyCommand<L>>, context: CommandContext, span: tracing::Span) -> (Self, Answer) {
+        let (answer, answered) = oneshot::channel();
+        let sent = Instant::now();
+        (
+            Self {
+                command,
+                context,
+                answer,
+                span,
+                sent,
+            },
+            Answer(answered),
+        )
+    }
+
+    /// Answers a command that was never decided.
+    pub(super) fn refuse(self, error: CommandError) {
+        let _ = self.answer.send(Err(error));
+    }
 }
 
 /// Sends commands to a log's writer. Cheap to clone.
@@ -82,7 +107,7 @@ impl<L: Log> Clone for Commands<L> {
 }
 
 /// An answer that is on its way.
-pub struct Answer(oneshot::Receiver<Result<Executed, CommandError>>);
+pub struct Answer(pub(super) oneshot::Receiver<Result<Executed, CommandError>>);
 
 impl Answer {
     /// The answer. Dropping the future changes nothing: the command is done all the same.
@@ -133,13 +158,7 @@ impl<L: Log> Commands<L> {
         context: CommandContext,
         span: tracing::Span,
     ) -> Result<Answer, CommandError> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request {
-            command,
-            context,
-            answer,
-            span,
-        };
+        let (request, answer) = Request::new(command, context, span);
         self.queue.try_send(request).map_err(|error| CommandError::Overloaded {
             reason: match error {
                 mpsc::error::TrySendError::Full(_) => "too many commands are waiting",
@@ -149,7 +168,7 @@ impl<L: Log> Commands<L> {
         })?;
         metrics::gauge!("callboard_writer_queue_commands", "log" => L::NAME)
             .set((self.queue.max_capacity() - self.queue.capacity()) as f64);
-        Ok(Answer(answered))
+        Ok(answer)
     }
 
     /// As [`Commands::try_send`], but waits for a place in the queue.
@@ -162,17 +181,12 @@ impl<L: Log> Commands<L> {
         context: CommandContext,
         span: tracing::Span,
     ) -> Result<Answer, CommandError> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request {
-            command,
-            context,
-            answer,
-            span,
-        };
-        self.queue.send(request).await.map_err(|_| CommandError::Overloaded {
+        let place = self.queue.reserve().await.map_err(|_| CommandError::Overloaded {
             reason: "the service is shutting down",
             retry_after: Duration::from_secs(1),
         })?;
-        Ok(Answer(answered))
+        let (request, answer) = Request::new(command, context, span);
+        place.send(request);
+        Ok(answer)
     }
 }

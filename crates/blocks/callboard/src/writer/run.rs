@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::StateType;
 use crate::event::Log;
 use crate::log::{LogStore, ReadError};
 use crate::names::Checkpoint;
+use crate::receipt::CommandError;
 use crate::router::Router;
 use crate::subscription::Backoff;
 use crate::writer::cache::{Cache, PAGE};
-use crate::writer::decide::Prepared;
+use crate::writer::prepared::Prepared;
 use crate::writer::queue::{Commands, Request};
 use crate::writer::{Tap, WriterConfig};
 
@@ -27,7 +29,7 @@ pub struct Writer<L: Log, S, T> {
     pub(super) cache: Cache<L>,
     pub(super) config: WriterConfig,
     models: Vec<StateType<L>>,
-    requests: mpsc::Receiver<Request<L>>,
+    pub(super) requests: mpsc::Receiver<Request<L>>,
     ready: watch::Sender<bool>,
 }
 
@@ -59,6 +61,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Runs until `shutdown`, then settles everything that was taken into the queue.
     pub async fn run(mut self, shutdown: CancellationToken) {
         if !self.hydrate(&shutdown).await {
+            self.requests.close();
+            while let Some(request) = self.requests.recv().await {
+                request.refuse(CommandError::Unavailable);
+            }
             return;
         }
         let mut arrived = Vec::with_capacity(self.config.batch_commands);
@@ -91,15 +97,22 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         }
     }
 
-    /// Reads the log up to its head; false when shut down before.
+    /// Reads the log up to its head; false when shut down before. Commands wait for it no longer
+    /// than for any batch.
     async fn hydrate(&mut self, shutdown: &CancellationToken) -> bool {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let deadline = Instant::now() + self.config.answer_within;
         while let Err(error) = self.follow().await {
             tracing::warn!(
                 log = L::NAME,
                 error = crate::error_chain(&error),
                 "the writer can't read its log yet"
             );
+            if Instant::now() >= deadline {
+                while let Ok(request) = self.requests.try_recv() {
+                    request.refuse(CommandError::Unavailable);
+                }
+            }
             if !backoff.wait(shutdown).await {
                 return false;
             }

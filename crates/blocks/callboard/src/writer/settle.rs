@@ -13,13 +13,13 @@ use crate::event::{Log, RawEvent, Recorded};
 use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Source};
 use crate::names::Checkpoint;
 use crate::receipt::{CommandError, Executed, Receipt};
-use crate::subscription::Backoff;
 use crate::writer::Tap;
 use crate::writer::cache::PAGE;
-use crate::writer::decide::{Decided, Prepared, Verdict, decide};
+use crate::writer::decide::{Decided, Verdict, decide};
+use crate::writer::prepared::Prepared;
 use crate::writer::run::Writer;
 
-type Batch<L> = VecDeque<Prepared<L>>;
+pub(super) type Batch<L> = VecDeque<Prepared<L>>;
 
 /// Where one round with a batch ended.
 enum Round {
@@ -46,7 +46,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Settles every command of a batch. Ends only when each outcome is definite, or (its clients
     /// having been told so) at shutdown.
     pub(super) async fn settle(&mut self, batch: Vec<Prepared<L>>, shutdown: &CancellationToken) {
-        let deadline = Instant::now() + self.config.answer_within;
+        // Counted from when the oldest one was sent: a batch that waited for another one's log gives up sooner.
+        let sent = batch.first().map_or_else(Instant::now, |oldest| oldest.request.sent);
+        let deadline = sent + self.config.answer_within;
         let mut parts: Vec<Batch<L>> = vec![batch.into()];
         let mut lost_races = 0;
         while let Some(mut part) = parts.pop() {
@@ -201,52 +203,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         }
     }
 
-    /// Repeats the very same append until its outcome is definite. Looking into the log would not
-    /// be enough: the connection that was lost may still commit; the same append waits for it at
-    /// the lock. Past the deadline the clients are told that the outcome is unknown, and the
-    /// writer goes on, taking no other batch.
-    async fn append_until_definite(
-        &self,
-        append: &Append,
-        locked: Option<S::Locked>,
-        part: &mut Batch<L>,
-        deadline: Instant,
-        shutdown: &CancellationToken,
-    ) -> Result<Appended, AppendError> {
-        let mut outcome = match locked {
-            Some(locked) => locked.append(append).await,
-            None => self.store.append(append).await,
-        };
-        let mut unknown = false;
-        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-        loop {
-            let error = match outcome {
-                Err(error @ (AppendError::Unavailable(_) | AppendError::Unknown(_))) => error,
-                definite => return definite,
-            };
-            unknown |= matches!(error, AppendError::Unknown(_));
-            let late = Instant::now() >= deadline;
-            if late && !unknown {
-                return Err(error);
-            }
-            if late {
-                part.iter_mut()
-                    .for_each(|prepared| prepared.answer_early(CommandError::OutcomeUnknown));
-                if shutdown.is_cancelled() {
-                    return Err(AppendError::Unknown(Box::new(error)));
-                }
-            }
-            metrics::counter!("callboard_append_repeats_total", "log" => L::NAME).increment(1);
-            tracing::warn!(
-                log = L::NAME,
-                error = crate::error_chain(&error),
-                "the append is repeated"
-            );
-            tokio::time::sleep(backoff.next_delay()).await;
-            outcome = self.store.append(append).await;
-        }
-    }
-
     /// Locks the log with the cache at its head; `None` when too much happened in between.
     async fn lock_at_head(&mut self) -> Result<Option<S::Locked>, AppendError> {
         let mut locked = self.store.lock().await?;
@@ -275,14 +231,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         Round::Again
-    }
-}
-
-impl<L: Log> Prepared<L> {
-    /// Answers the client while the command itself stays in the batch.
-    fn answer_early(&mut self, error: CommandError) {
-        let (closed, _) = tokio::sync::oneshot::channel();
-        let _ = std::mem::replace(&mut self.request.answer, closed).send(Err(error));
     }
 }
 

@@ -1,7 +1,6 @@
 //! One command decided without a writer: for the given / when / then kit.
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
 use crate::aggregate::StateType;
 use crate::command::Command;
@@ -10,7 +9,8 @@ use crate::log::LogReader;
 use crate::names::StreamName;
 use crate::receipt::{CommandContext, CommandError, Receipt};
 use crate::writer::cache::Cache;
-use crate::writer::decide::{Prepared, Verdict, decide};
+use crate::writer::decide::{Verdict, decide};
+use crate::writer::prepared::Prepared;
 use crate::writer::queue::Request;
 
 /// Decides `command` on the whole of `log`; its events went through their JSON form.
@@ -27,15 +27,9 @@ pub(crate) async fn decide_one<L: Log, R: LogReader, C: Command<Log = L>>(
         .await
         .expect("a log in memory can be read");
     cache.follow(&slice.events);
-    let (answer, mut answered) = oneshot::channel();
-    let request = Request {
-        command: Box::new(command),
-        context,
-        answer,
-        span: tracing::Span::none(),
-    };
+    let (request, mut answer) = Request::new(Box::new(command), context, tracing::Span::none());
     let Some(prepared) = Prepared::new(request) else {
-        let error = answered.try_recv().ok().and_then(Result::err);
+        let error = answer.0.try_recv().ok().and_then(Result::err);
         return (
             Err(error.expect("a command that can't be prepared is answered")),
             Vec::new(),
