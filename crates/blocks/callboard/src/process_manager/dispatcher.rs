@@ -14,7 +14,7 @@ use crate::process_manager::{PendingCommand, ProcessManagerStore};
 use crate::receipt::{CommandContext, CommandError};
 use crate::router::Router;
 use crate::subscription::Backoff;
-use crate::writer::Commands;
+use crate::writer::{Answer, Commands};
 
 /// How many commands are under way at once.
 const WINDOW: usize = 256;
@@ -70,22 +70,18 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
     pub async fn run_once(&self) -> Result<usize, Source> {
         let pending = self.store.pending(WINDOW).await?;
         let mut answers = Vec::with_capacity(pending.len());
+        // The first error. What was sent is answered all the same, so that it isn't sent for ever.
+        let mut kept: Option<Source> = None;
         for command in &pending {
-            let decoded = self.router.decode(command)?;
-            let span = tracing::info_span!(
-                "dispatch",
-                log = L::NAME,
-                subscriber = self.name,
-                command = &*command.name,
-                position = %command.position,
-                correlation_id = command.correlation_id.as_deref(),
-                causation_id = %command.causation_id,
-            );
-            let sent = self.commands.send(decoded, self.context(command), span).await?;
-            answers.push((command, sent));
+            match self.send(command).await {
+                Ok(answer) => answers.push((command, answer)),
+                Err(error) => {
+                    kept = Some(error);
+                    break;
+                }
+            }
         }
         let mut answered: Vec<(Position, u32)> = Vec::with_capacity(answers.len());
-        let mut kept: Option<CommandError> = None;
         for (command, answer) in answers {
             match answer.get().await {
                 Err(
@@ -93,7 +89,7 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
                     | CommandError::Unavailable
                     | CommandError::OutcomeUnknown
                     | CommandError::Fault(_)),
-                ) => kept = Some(error),
+                ) => kept = kept.or(Some(Box::new(error))),
                 Ok(_) => answered.push((command.position, command.index)),
                 Err(refusal) => {
                     // An answer like any other: counted, logged, done.
@@ -106,7 +102,21 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
         if !answered.is_empty() {
             self.store.answered(&answered).await?;
         }
-        kept.map_or(Ok(answered.len()), |error| Err(Box::new(error)))
+        kept.map_or(Ok(answered.len()), Err)
+    }
+
+    async fn send(&self, command: &PendingCommand) -> Result<Answer, Source> {
+        let decoded = self.router.decode(command)?;
+        let span = tracing::info_span!(
+            "dispatch",
+            log = L::NAME,
+            subscriber = self.name,
+            command = &*command.name,
+            position = %command.position,
+            correlation_id = command.correlation_id.as_deref(),
+            causation_id = %command.causation_id,
+        );
+        Ok(self.commands.send(decoded, self.context(command), span).await?)
     }
 
     fn context(&self, command: &PendingCommand) -> CommandContext {

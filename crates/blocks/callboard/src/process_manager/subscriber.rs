@@ -78,7 +78,8 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
 
     /// Brings the state to `to` without reacting: what was reacted to before, by whomever.
     async fn fold_to(&mut self, to: Checkpoint) -> Result<(), SubscriberError> {
-        if self.folded.position > to.position {
+        let ahead = self.folded.position > to.position;
+        if ahead || (self.folded.position == to.position && self.folded != to) {
             self.forget();
         }
         while self.folded.position < to.position {
@@ -89,14 +90,23 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
                 .read(self.folded.position, limit)
                 .await
                 .map_err(Self::transient)?;
-            if slice.anchor != Some(self.folded.event_id) || slice.events.is_empty() {
+            if slice.anchor != Some(self.folded.event_id) {
                 self.forget();
                 return Err(Self::transient("the log changed under the fold: it begins anew"));
+            }
+            if slice.events.is_empty() {
+                let reason = "its checkpoint is beyond the log's head: the log was put back; a rebuild is needed";
+                return Err(Self::permanent(to.position, reason));
             }
             for event in &slice.events {
                 let event = event.decode().map_err(|error| Self::permanent(event.position, error))?;
                 self.evolve(&event)?;
             }
+        }
+        if self.folded != to {
+            self.forget();
+            let reason = "the log has another event at its checkpoint: another timeline; a rebuild is needed";
+            return Err(Self::permanent(to.position, reason));
         }
         Ok(())
     }
@@ -164,7 +174,11 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
                     events: *events,
                 }
             }
-            Advanced::Elsewhere(checkpoint) => Applied::NotNext { checkpoint },
+            Advanced::Elsewhere(checkpoint) => {
+                // Maybe this very try had been stored and its answer lost.
+                self.wake.notify_one();
+                Applied::NotNext { checkpoint }
+            }
             Advanced::Busy => Applied::Busy,
         };
         self.unsaved = None;
@@ -215,25 +229,13 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             }
             at = event.checkpoint();
         }
-        for (done, event) in fresh.iter().enumerate() {
-            let reacted = self.evolve(event).and_then(|()| self.react(event));
-            match reacted {
+        for event in fresh {
+            match self.evolve(event).and_then(|()| self.react(event)) {
                 Ok(more) => commands.extend(more),
-                Err(error) if done == 0 => {
+                Err(error) => {
+                    // Nothing of the run is stored, so nothing of it may stay in the state.
                     self.forget();
                     return Err(error);
-                }
-                Err(_) => {
-                    // Stores what is good; the event at fault comes first in the next run.
-                    self.forget();
-                    let to = fresh[done - 1].checkpoint();
-                    self.unsaved = Some(Unsaved {
-                        from,
-                        to,
-                        commands,
-                        events: done,
-                    });
-                    return Ok(self.save(lock).await?.unwrap_or(Applied::Busy));
                 }
             }
         }
