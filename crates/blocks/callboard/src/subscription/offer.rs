@@ -133,7 +133,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         }
         let head = self.reader.head().await?.position;
         for position in unseen.into_iter().filter(|position| *position <= head) {
-            let Some(before) = position.get().checked_sub(1) else { continue };
+            let Some(before) = position.get().checked_sub(1) else {
+                continue;
+            };
             let slice = self.reader.read(Position::new(before), 1).await?;
             if let Some(event) = slice.events.first() {
                 held.insert(position, event.id);

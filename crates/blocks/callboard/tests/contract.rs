@@ -1,0 +1,23 @@
+//! The stores in memory pass the very suites that the real ones pass.
+
+use callboard::contract::{Items, feed, log, views};
+use callboard::memory::{MemoryBus, MemoryLog, MemoryProjection};
+use callboard::writer::Tap;
+
+#[tokio::test(start_paused = true)]
+async fn the_log_in_memory_keeps_the_contract_of_every_log() {
+    log(async || MemoryLog::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bus_in_memory_keeps_the_contract_of_every_feed() {
+    let bus = MemoryBus::new();
+    let queue = bus.queue();
+    feed(queue, async |events| bus.recorded(&events)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_views_in_memory_keep_the_contract_of_every_view_store() {
+    let view = MemoryProjection::<Items>::new();
+    views(view.clone(), view, async |_| ()).await;
+}
