@@ -191,12 +191,14 @@ async fn an_applied_preference_is_told() {
     assert_eq!(toy.get("/counters/a").await.header("preference-applied"), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_drain_ends_waiting_queries() {
     let toy = five().await;
     let headers = [("callboard-position", "toy:6"), ("prefer", "wait=30")];
+    let begun = Instant::now();
     let (answer, ()) = tokio::join!(biased; toy.get_with("/counters", &headers), async { toy.draining.cancel() });
     answer.problem(503, "view-behind");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
