@@ -11,8 +11,14 @@ begin
             when duplicate_object or unique_violation then null;
         end;
     end if;
+    -- So that the one who migrates can also serve. Whoever may not grant the role asks somebody who may.
     if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-        execute format('grant callboard_service to %I', current_user);
+        begin
+            execute format('grant callboard_service to %I', current_user);
+        exception
+            when insufficient_privilege then
+                raise notice 'services that log in as % need: grant callboard_service to %', current_user, current_user;
+        end;
     end if;
 end;
 $$;

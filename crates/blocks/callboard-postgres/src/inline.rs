@@ -224,7 +224,7 @@ impl<P: Projection> InlineMember<P> {
         let checkpoint = match lock::<P>(connection, last, Lock::Wait).await {
             Ok(Some(locked)) => locked.checkpoint,
             Ok(None) | Err(Failure::StandBy(_)) => return Ok(()),
-            Err(Failure::Other(reason)) => return Err(InlineError::Behind(reason.to_string())),
+            Err(Failure::NoCheckpoint) => return Err(InlineError::Behind(format!("{} has no checkpoint", P::NAME))),
             Err(failure) => return Err(unavailable(failure)),
         };
         let checkpoint = self
@@ -284,6 +284,7 @@ fn unavailable(failure: Failure) -> InlineError {
         Failure::Data(error) | Failure::Retry(error) => error.into(),
         Failure::NotNext(at) => format!("the projection stands elsewhere, at {}", at.position).into(),
         Failure::StandBy(reason) => reason.into(),
+        Failure::NoCheckpoint => "the projection has no checkpoint of its VERSION".into(),
         Failure::Other(source) => source,
     }))
 }

@@ -37,7 +37,7 @@ pub(crate) async fn lock<P: Projection>(
     let Some((version, position, event_id, state, reason, held)) = row else {
         return match (lock, read::<P>(connection).await?) {
             (Lock::Skip, Stored::At { .. }) => Ok(None),
-            _ => Err(Failure::Other(format!("{} has no checkpoint", P::NAME).into())),
+            _ => Err(Failure::NoCheckpoint),
         };
     };
     let stored = Stored::of(Some((version, position, event_id)), &state, reason);
@@ -79,9 +79,7 @@ impl Stored {
             Self::At { version, checkpoint } if version == version_of::<P>() => Ok(checkpoint),
             Self::At { version, .. } if version > version_of::<P>() => Err(Failure::StandBy(newer::<P>(version))),
             Self::StandBy(reason) => Err(Failure::StandBy(reason)),
-            Self::At { .. } | Self::Unregistered | Self::WithoutCheckpoint => Err(Failure::Other(
-                format!("{} has no checkpoint of its VERSION", P::NAME).into(),
-            )),
+            Self::At { .. } | Self::Unregistered | Self::WithoutCheckpoint => Err(Failure::NoCheckpoint),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Retry(sqlx::Error),
     /// The subscriber's row says that it must not run.
     StandBy(String),
+    /// There is no checkpoint of this VERSION: it has to start again.
+    NoCheckpoint,
     /// The run doesn't continue the stored checkpoint, or the log doesn't hold it.
     NotNext(Checkpoint),
     /// Anything else: nothing is wrong with the events.
@@ -59,6 +61,10 @@ impl Failure {
                 source: panic.into(),
             },
             Self::StandBy(reason) => SubscriberError::StandBy { subscriber, reason },
+            Self::NoCheckpoint => SubscriberError::Transient {
+                subscriber,
+                source: "it has no checkpoint of its VERSION".into(),
+            },
             Self::NotNext(checkpoint) => SubscriberError::Transient {
                 subscriber,
                 source: format!("the checkpoint is {}", checkpoint.position).into(),
