@@ -1,31 +1,39 @@
 //! `callboard`: everything in one process by default, and the operator's command line.
 
+mod command_line;
+mod completions;
+mod config;
+mod doctor;
 mod embedded;
+mod events;
+mod migrate;
+mod output;
+mod projections;
+mod relay;
+mod status;
+mod stream;
+mod topology;
 
 use std::process::ExitCode;
 
 use callboard_kit::cli::{Invocation, run};
-use callboard_kit::with_flags;
-use clap::{Arg, ArgAction, Command};
 
 fn main() -> ExitCode {
-    run(command_line(), async |invocation: Invocation| {
-        match invocation.matches.subcommand() {
+    run(
+        command_line::command_line(),
+        async |invocation: Invocation| match invocation.matches.subcommand() {
             None => embedded::run(&invocation).await,
+            Some(("migrate", matches)) => migrate::run(&invocation, matches).await,
+            Some(("status", matches)) => status::run(&invocation, matches).await,
+            Some(("doctor", matches)) => doctor::run(&invocation, matches).await,
+            Some(("config", matches)) => config::run(&invocation, matches),
+            Some(("events", matches)) => events::run(&invocation, matches).await,
+            Some(("stream", matches)) => stream::run(&invocation, matches).await,
+            Some(("projections", matches)) => projections::run(&invocation, matches).await,
+            Some(("relay", matches)) => relay::run(&invocation, matches).await,
+            Some(("topology", matches)) => topology::run(&invocation, matches).await,
+            Some(("completions", matches)) => completions::run(matches),
             Some((other, _)) => unreachable!("clap lets no other subcommand through: {other}"),
-        }
-    })
-}
-
-fn command_line() -> Command {
-    let no_demo = Arg::new("no-demo")
-        .long("no-demo")
-        .action(ArgAction::SetTrue)
-        .help("Starts empty, without demo data");
-    with_flags(
-        Command::new("callboard")
-            .about("Without a command: everything in this one process, in memory")
-            .version(env!("CARGO_PKG_VERSION")),
+        },
     )
-    .arg(no_demo)
 }

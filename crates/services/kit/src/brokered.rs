@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, serve_ops, serve_public};
+use crate::operator::{explain_broker, open_broker, topology};
 use crate::postgres::{feed_waker, on_growth, open, tidy};
 use crate::probe::Probe;
-use crate::settings::mask;
 
 /// What both services stand on.
 #[derive(Clone)]
@@ -205,21 +205,11 @@ async fn ground(
     application: &str,
     shown: &Shown,
 ) -> anyhow::Result<Ground> {
-    let wrong = || format!("AMQP_URL: {} can't be read", mask(&config.amqp_url));
-    let broker = Broker::new(&config.amqp_url, application).with_context(wrong)?;
-    let topology = Topology::new(&config.queue_prefix)
-        .with_context(|| format!("MESSAGING_QUEUE_PREFIX: {:?} can't be a prefix", config.queue_prefix))?;
-    let (asked, url) = (broker.clone(), mask(&config.amqp_url));
+    let (broker, topology) = (open_broker(config, application)?, topology(config)?);
+    let (asked, settings) = (broker.clone(), config.clone());
     shown.broker.keep_asking(service, "broker", move || {
-        let (broker, url) = (asked.clone(), url.clone());
-        async move {
-            broker.probe().await.map_err(|error| {
-                format!(
-                    "AMQP_URL: {url}: {}; the log goes on without it",
-                    callboard::error_chain(&error)
-                )
-            })
-        }
+        let (broker, config) = (asked.clone(), settings.clone());
+        async move { broker.probe().await.map_err(|error| explain_broker(&config, &error)) }
     });
     let database = open(service, config, application, &shown.database).await?;
     Ok(Ground {

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::config::Config;
 use crate::lifecycle::{Running, signal};
-use crate::settings::{Settings, with_flags};
+use crate::settings::{Settings, SettingsError, Source, with_flags};
 
 /// A wrong or missing setting ends the start with this code; any other failure with 1.
 const EXIT_SETTINGS: u8 = 2;
@@ -51,6 +51,11 @@ pub fn run(command: Command, main: impl AsyncFnOnce(Invocation) -> anyhow::Resul
             return ExitCode::from(EXIT_SETTINGS);
         }
     };
+    let is_default = |name| settings.get(name).is_none_or(|(_, source)| *source == Source::Default);
+    if matches.subcommand_name().is_some() && is_default("RUST_LOG") {
+        // Who gives one order wants its answer, and to hear of what is wrong.
+        config.log_filter = "warn".into();
+    }
     config.no_migrate = matches
         .try_get_one::<bool>("no-migrate")
         .ok()
@@ -70,11 +75,22 @@ pub fn run(command: Command, main: impl AsyncFnOnce(Invocation) -> anyhow::Resul
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has enough, as `head` does.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if error.is::<SettingsError>() {
+                ExitCode::from(EXIT_SETTINGS)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[allow(clippy::print_stderr, reason = "talk of a command line goes to stderr")]

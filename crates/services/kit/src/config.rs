@@ -61,7 +61,7 @@ impl Config {
     /// Names the variable, the value and what is allowed.
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let of = |name| Value::of(settings, name);
-        let prefix_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-');
+        let prefix_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
         let days: u64 = of("IDEMPOTENCY_KEEP_DAYS").parse("a number of days from 1 to 365", |text| {
             text.parse().ok().filter(|days| (1..=365).contains(days))
         })?;
@@ -77,7 +77,7 @@ impl Config {
             query_http: of("QUERY_HTTP_ADDR").address()?,
             command_ops: of("COMMAND_OPS_ADDR").address()?,
             query_ops: of("QUERY_OPS_ADDR").address()?,
-            queue_prefix: of("MESSAGING_QUEUE_PREFIX").parse("1 to 64 of a-z, 0-9, `_`, `.` and `-`", |text| {
+            queue_prefix: of("MESSAGING_QUEUE_PREFIX").parse("1 to 64 of a-z, 0-9, `_` and `-`", |text| {
                 let fits = (1..=64).contains(&text.len()) && text.chars().all(prefix_char);
                 fits.then(|| text.to_owned())
             })?,
@@ -171,6 +171,7 @@ mod tests {
             ("DATABASE_URL", "mysql://root@localhost/x", "postgres://"),
             ("AMQP_URL", "amqp://", "amqp://"),
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
+            ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
             ("LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("RUST_LOG", "info,=[", "a filter"),

@@ -10,6 +10,7 @@ mod embedded;
 mod inline;
 mod lifecycle;
 mod listen;
+pub mod operator;
 mod postgres;
 mod probe;
 mod settings;

@@ -43,6 +43,9 @@ pub(crate) async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<
 pub(crate) async fn bind_near(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     for port in address.port()..=address.port().saturating_add(100) {
         if let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
+            if port != address.port() {
+                tracing::warn!("{variable}: {address} is taken; using the next free port, {port}");
+            }
             return Ok(listener);
         }
     }

@@ -7,7 +7,8 @@ use callboard::subscription::Backoff;
 use callboard::{Log, error_chain};
 use callboard_http::FeedWaker;
 use callboard_postgres::{
-    Database, DatabaseConfig, SchemaStatus, Wakeups, delete_expired_keys, migrate, schema_status,
+    Database, DatabaseConfig, Inspection, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble, Wakeups,
+    delete_expired_keys, inspect, migrate,
 };
 
 use crate::config::Config;
@@ -37,38 +38,65 @@ pub(crate) async fn open(
     let database = Database::new(settings)
         .with_context(|| format!("DATABASE_URL: {} can't be read", mask(&config.database_url)))?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-    while let Err(reason) = prepare(&database, config).await {
+    while let Err(reason) = prepare(config).await {
         tracing::error!(reason, "waiting for Postgres");
         probe.set(Err(reason));
         tokio::time::sleep(backoff.next_delay()).await;
     }
-    let asked = database.clone();
+    let (asked, settings) = (database.clone(), config.clone());
     probe.set(Ok(()));
     probe.keep_asking(service, "database", move || {
-        let database = asked.clone();
-        async move { database.ping().await.map_err(|error| error_chain(&error)) }
+        let (database, config) = (asked.clone(), settings.clone());
+        async move { database.ping().await.map_err(|error| explain(&config, &error)) }
     });
     Ok(database)
 }
 
-/// Migrates, or (told not to) looks whether somebody did.
-async fn prepare(database: &Database, config: &Config) -> Result<(), String> {
-    let unreachable = |error: callboard_postgres::PostgresError| {
-        format!(
-            "DATABASE_URL: {}: {}; start Postgres (`cargo xtask up` does it for development) or set DATABASE_URL",
-            mask(&config.database_url),
-            error_chain(&error)
-        )
+/// Migrates, or (told not to) looks whether somebody did. A schema that is current is left alone:
+/// then the services' login needs no right to change it.
+async fn prepare(config: &Config) -> Result<(), String> {
+    let explain = |error: PostgresError| explain(config, &error);
+    let mut found = inspect(&config.database_url).await.map_err(explain)?;
+    if let SchemaStatus::Behind { missing } = found.schema {
+        if config.no_migrate {
+            return Err(format!(
+                "DATABASE_URL: {}: the schema lacks {missing} migrations: run `callboard migrate`, or start without \
+                 --no-migrate",
+                mask(&config.database_url)
+            ));
+        }
+        migrate(&config.database_url).await.map_err(explain)?;
+        found = inspect(&config.database_url).await.map_err(explain)?;
+    }
+    check_role(config, &found)
+}
+
+/// Whether the login may take on the services' role.
+pub(crate) fn check_role(config: &Config, found: &Inspection) -> Result<(), String> {
+    if found.is_service {
+        return Ok(());
+    }
+    Err(format!(
+        "DATABASE_URL: {}: the user {user} can't act as {SERVICE_ROLE}; as an administrator run \
+         `grant {SERVICE_ROLE} to {user}`",
+        mask(&config.database_url),
+        user = found.user,
+    ))
+}
+
+/// What went wrong with the database, with the variable's name and the next thing to do.
+pub(crate) fn explain(config: &Config, error: &PostgresError) -> String {
+    let url = &config.database_url;
+    let next = match error.trouble() {
+        Trouble::NoServer => "start Postgres there (for development, `cargo xtask up` does it), or set DATABASE_URL",
+        Trouble::NoDatabase => {
+            "create it (`createdb`, or for development `cargo xtask up`), or set DATABASE_URL to one that is there"
+        }
+        Trouble::Login => "check the user and the password in DATABASE_URL",
+        Trouble::Rights => "let somebody who owns the schema run `callboard migrate`, and start with --no-migrate",
+        _ => "check DATABASE_URL",
     };
-    if !config.no_migrate {
-        return migrate(&config.database_url).await.map_err(unreachable);
-    }
-    match schema_status(database.queries()).await.map_err(unreachable)? {
-        SchemaStatus::Current | SchemaStatus::Newer => Ok(()),
-        SchemaStatus::Behind { missing } => Err(format!(
-            "the schema lacks {missing} migrations: run `callboard migrate`, or start without --no-migrate"
-        )),
-    }
+    format!("DATABASE_URL: {}: {}; {next}", mask(url), error_chain(error))
 }
 
 /// Deletes expired idempotency keys, in small batches.

@@ -29,16 +29,28 @@ impl Probe {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
+    /// Notes an answer, and logs it if it is news.
+    fn tell(&self, name: &str, answer: Result<(), String>) {
+        match (&answer, self.check()) {
+            (Err(reason), before) if before.as_ref().err() != Some(reason) => {
+                tracing::warn!(dependency = name, reason, "not well");
+            }
+            (Ok(()), Err(_)) => tracing::info!(dependency = name, "well"),
+            _ => {}
+        }
+        self.set(answer);
+    }
+
     /// Asks again and again until the service stops.
     pub(crate) fn keep_asking<F>(&self, service: &Service, name: &str, ask: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<(), String>> + Send,
     {
-        let (probe, stopping) = (self.clone(), service.stopping.clone());
+        let (probe, stopping, name) = (self.clone(), service.stopping.clone(), name.to_owned());
         service.spawn(format!("{name} probe"), async move {
             loop {
                 let asked = async {
-                    probe.set(ask().await);
+                    probe.tell(&name, ask().await);
                     tokio::time::sleep(ASK_EVERY).await;
                 };
                 if stopping.run_until_cancelled(asked).await.is_none() {

@@ -92,7 +92,7 @@ pub const VARIABLES: &[Variable] = &[
         "MESSAGING_QUEUE_PREFIX",
         "messaging-queue-prefix",
         "dev",
-        "prefix of every exchange and queue: 1 to 64 of a-z, 0-9, `_`, `.`, `-`",
+        "prefix of every exchange and queue: 1 to 64 of a-z, 0-9, `_`, `-`",
     ),
     plain(
         "IDEMPOTENCY_KEEP_DAYS",

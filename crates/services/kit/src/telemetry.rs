@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use callboard_rabbitmq::LOG_DIRECTIVES;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -15,7 +16,9 @@ use crate::config::Config;
 /// # Errors
 /// When this process logs already.
 pub fn init(config: &Config) -> anyhow::Result<()> {
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(&config.log_filter));
+    // First, so that the filter may say otherwise.
+    let filter = format!("{LOG_DIRECTIVES},{}", config.log_filter);
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
     let json = config.log_json.unwrap_or_else(|| !std::io::stderr().is_terminal());
     let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if json {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callboard_kit::cli::{Invocation, healthcheck, run, serve, service};
-use callboard_kit::{Topology, start_projector};
+use callboard_kit::{SettingsError, Topology, start_projector};
 
 fn main() -> ExitCode {
     let about = "Consumes RabbitMQ queues idempotently, keeps read tables in Postgres and serves them over HTTP";
@@ -13,11 +13,15 @@ fn main() -> ExitCode {
             if matches.subcommand_name() == Some("healthcheck") {
                 return healthcheck("QUERY_OPS_ADDR", config.query_ops).await;
             }
-            anyhow::ensure!(
-                config.topology == Topology::Brokered,
-                "CALLBOARD_TOPOLOGY is inline: there the command service alone serves both sides; stop this one"
-            );
-            serve(start_projector(&config)).await
+            match config.topology {
+                Topology::Brokered => serve(start_projector(&config)).await,
+                Topology::Inline => Err(SettingsError(
+                    "CALLBOARD_TOPOLOGY is \"inline\", where the command service alone serves both sides: for this \
+                     service it must be `brokered`"
+                        .into(),
+                )
+                .into()),
+            }
         },
     )
 }

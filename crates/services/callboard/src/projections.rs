@@ -1,0 +1,102 @@
+//! `callboard projections`: what is projected, and whether it runs.
+
+use callboard_kit::cli::Invocation;
+use callboard_kit::operator::{open_database, subscribers};
+use callboard_postgres::{LogStatus, SubscriberStatus};
+use clap::{Arg, ArgMatches, Command};
+use serde_json::json;
+
+use crate::command_line::{dry_run, group, leaf};
+use crate::output::Output;
+use crate::status;
+
+pub(crate) fn command() -> Command {
+    let name = || {
+        Arg::new("name")
+            .value_name("LOG.NAME")
+            .required(true)
+            .help("The subscriber, e.g. warehouse.products; a process manager may be named as well")
+    };
+    let reason = Arg::new("reason")
+        .long("reason")
+        .value_name("TEXT")
+        .default_value("paused by an operator")
+        .help("What others will read about it");
+    group("projections", "Looks after the projections")
+        .subcommand(leaf("list", "Shows each projection, its state and how far it has come"))
+        .subcommand(
+            leaf("pause", "Lets no replica apply events to it, until it is resumed")
+                .arg(name())
+                .arg(reason)
+                .arg(dry_run()),
+        )
+        .subcommand(
+            leaf("resume", "Lets a paused or halted one go on behind its checkpoint")
+                .arg(name())
+                .arg(dry_run()),
+        )
+}
+
+pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand().expect("clap requires a subcommand") {
+        ("list", matches) => list(invocation, matches).await,
+        (name, matches) => set_state(invocation, matches, name == "pause").await,
+    }
+}
+
+fn is_projection(subscriber: &SubscriberStatus) -> bool {
+    subscriber.kind == "projection"
+}
+
+async fn list(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
+    let database = open_database(&invocation.config).await?;
+    let logs = callboard_postgres::status(database.queries()).await?;
+    let data: Vec<_> = logs
+        .iter()
+        .flat_map(|log| log.subscribers.iter().map(|subscriber| (&log.log, subscriber)))
+        .filter(|(_, subscriber)| is_projection(subscriber))
+        .map(|(log, subscriber)| json!({ "log": log, "name": subscriber.name, "status": subscriber }))
+        .collect();
+    Output::of(matches).print(&data, || status::subscribers(&logs, is_projection))?;
+    Ok(())
+}
+
+async fn set_state(invocation: &Invocation, matches: &ArgMatches, pause: bool) -> anyhow::Result<()> {
+    let full: &String = matches.get_one("name").expect("clap requires it");
+    let database = open_database(&invocation.config).await?;
+    let logs = callboard_postgres::status(database.queries()).await?;
+    let Some((log, found)) = find(&logs, full) else {
+        let known: Vec<String> = subscribers()
+            .await?
+            .iter()
+            .map(|(log, name)| format!("{log}.{name}"))
+            .collect();
+        if known.contains(full) {
+            anyhow::bail!("{full} has never run on this database");
+        }
+        anyhow::bail!("there is no subscriber {full}; there are: {}", known.join(", "));
+    };
+    let dry_run = matches.get_flag("dry-run");
+    match (dry_run, pause) {
+        (true, _) => {}
+        (false, true) => {
+            let reason: &String = matches.get_one("reason").expect("it has a default");
+            callboard_postgres::pause_subscriber(&database, log, &found.name, reason).await?;
+        }
+        (false, false) => callboard_postgres::resume_subscriber(&database, log, &found.name).await?,
+    }
+    let state = if pause { "paused" } else { "running" };
+    let data = json!({ "log": log, "name": found.name, "from": found.state, "to": state, "done": !dry_run });
+    Output::of(matches).print(&data, || {
+        let verb = if dry_run { "would be" } else { "is" };
+        format!("{full} {verb} {state} (it was {})\n", found.state)
+    })?;
+    Ok(())
+}
+
+fn find<'a>(logs: &'a [LogStatus], full: &str) -> Option<(&'a str, &'a SubscriberStatus)> {
+    let (log, name) = full.split_once('.')?;
+    let log = logs.iter().find(|status| status.log == log)?;
+    let found = log.subscribers.iter().find(|subscriber| subscriber.name == name)?;
+    Some((&log.log, found))
+}
