@@ -14,7 +14,7 @@ use crate::strict::{self, Invalid};
 /// over unread bytes is reset, and the client might never see the answer.
 const PATIENCE: usize = 16;
 
-/// A JSON body read as a `T`, which should `deny_unknown_fields`.
+/// A JSON object read as a `T`, a struct that should `deny_unknown_fields`.
 ///
 /// Refused with a problem: another content type (415), too large (413), too slow (408); and 400
 /// with a pointer to the field for everything else that is not a `T`, including doubled fields,

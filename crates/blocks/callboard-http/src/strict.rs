@@ -21,7 +21,7 @@ pub(crate) enum Invalid {
     Shape(FieldError),
 }
 
-/// Reads one JSON value as a `T`. Unknown fields are refused by `T` itself.
+/// Reads one JSON object as a `T`. Unknown fields are refused by `T` itself.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let detail = format!("invalid UTF-8 at byte {}", error.valid_up_to());
@@ -31,6 +31,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid> {
         })
     })?;
     inspect(text).map_err(Invalid::Json)?;
+    if !text.trim_start().starts_with('{') {
+        // serde would take an array of a struct's fields, too.
+        let detail = "a JSON object is expected".to_owned();
+        return Err(Invalid::Shape(FieldError {
+            pointer: String::new(),
+            detail,
+        }));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| Invalid::Shape(shape_error(&error)))
 }
