@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn the_version_is_found_among_the_properties() {
-        let start = b"\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x20\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x05\
+        let start =
+            b"\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x20\x07productS\x00\x00\x00\x08RabbitMQ\x07versionS\x00\x00\x00\x05\
                       4.2.1";
         assert_eq!(property(start, "version").as_deref(), Some("4.2.1"));
         assert_eq!(property(start, "platform"), None);
