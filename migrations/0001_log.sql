@@ -26,7 +26,9 @@ create table callboard.events (
     metadata       json not null,
     recorded_at    timestamptz not null,
     constraint events_pkey primary key (log, position),
-    constraint events_stream_version_key unique (log, stream, version),
+    -- The stream first: so nothing but the primary key suits a look-up by log and position, however
+    -- little the planner knows of a table that has just begun to grow.
+    constraint events_stream_version_key unique (stream, log, version),
     constraint events_position_check check (position > 0),
     constraint events_version_check check (version > 0),
     constraint events_schema_version_check check (schema_version > 0),

@@ -74,7 +74,9 @@ create function callboard.advance_process_manager(
     out at_position    bigint,
     out at_id          uuid
 )
-language plpgsql set search_path = '' as $$
+language plpgsql
+set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
 begin
     if in_skip then
         select c.position, c.event_id into at_position, at_id

@@ -113,6 +113,16 @@ impl TestDatabase {
         connection.close().await.expect("the server says good-bye");
     }
 
+    /// Begins a transaction with these statements and keeps it open, with every lock that it took.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub async fn hold(&self, statements: &str) -> Held {
+        let mut connection = self.admin().await;
+        run(&mut connection, &format!("begin; {statements}")).await;
+        Held(connection)
+    }
+
     /// The first column of a query's rows, each cast to text in the query.
     ///
     /// # Panics
@@ -124,6 +134,20 @@ impl TestDatabase {
             .await;
         connection.close().await.expect("the server says good-bye");
         rows.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+}
+
+/// A transaction that is kept open. Dropped, it is rolled back when the server notices.
+pub struct Held(PgConnection);
+
+impl Held {
+    /// Rolls it back now.
+    ///
+    /// # Panics
+    /// When the connection was lost.
+    pub async fn release(mut self) {
+        run(&mut self.0, "rollback").await;
+        self.0.close().await.expect("the server says good-bye");
     }
 }
 
