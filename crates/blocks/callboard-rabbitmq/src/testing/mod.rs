@@ -1,8 +1,10 @@
-//! For tests with a real broker: a prefix of their own, and a proxy that cuts and freezes
-//! connections.
+//! For tests with a real broker: a prefix of their own, somebody else on the broker, and a proxy
+//! that cuts and freezes connections.
 
+mod outsider;
 mod proxy;
 
+pub use outsider::{DeadLetter, Listener, Outsider};
 pub use proxy::Proxy;
 
 use uuid::Uuid;

@@ -1,0 +1,5 @@
+//! The suite, on Postgres and RabbitMQ.
+
+mod suite;
+
+const TOPOLOGY: conformance::Topology = conformance::Topology::Brokered;
