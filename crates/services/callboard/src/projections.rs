@@ -4,6 +4,7 @@ use callboard_kit::cli::Invocation;
 use callboard_kit::operator::{open_database, subscribers};
 use callboard_postgres::{LogStatus, SubscriberStatus};
 use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::command_line::{dry_run, group, leaf};
@@ -44,6 +45,13 @@ pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow
     }
 }
 
+#[derive(Serialize)]
+struct Listed<'a> {
+    log: &'a str,
+    #[serde(flatten)]
+    subscriber: &'a SubscriberStatus,
+}
+
 fn is_projection(subscriber: &SubscriberStatus) -> bool {
     subscriber.kind == "projection"
 }
@@ -55,7 +63,7 @@ async fn list(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<(
         .iter()
         .flat_map(|log| log.subscribers.iter().map(|subscriber| (&log.log, subscriber)))
         .filter(|(_, subscriber)| is_projection(subscriber))
-        .map(|(log, subscriber)| json!({ "log": log, "name": subscriber.name, "status": subscriber }))
+        .map(|(log, subscriber)| Listed { log, subscriber })
         .collect();
     Output::of(matches).print(&data, || status::subscribers(&logs, is_projection))?;
     Ok(())

@@ -92,7 +92,7 @@ async fn rewind(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result
     let data = json!({ "log": log, "from": published, "to": to, "published_again": again, "done": !dry_run });
     Output::of(matches).print(&data, || {
         let verb = if dry_run { "would be" } else { "are" };
-        format!("{again} events {verb} published again, from {to} on up to {published}\n")
+        format!("{again} events {verb} published again: those behind {to}, up to {published}\n")
     })?;
     Ok(())
 }

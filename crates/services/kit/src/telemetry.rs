@@ -19,8 +19,11 @@ pub fn init(config: &Config) -> anyhow::Result<()> {
     // First, so that the filter may say otherwise.
     let filter = format!("{LOG_DIRECTIVES},{}", config.log_filter);
     let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
-    let json = config.log_json.unwrap_or_else(|| !std::io::stderr().is_terminal());
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let json = config.log_json.unwrap_or(!terminal);
+    let format = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal);
     if json {
         registry.with(format.json().flatten_event(true)).try_init()?;
     } else {

@@ -1,0 +1,116 @@
+//! One request, followed by its correlation id from HTTP through Postgres and RabbitMQ to the read
+//! table.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod support;
+
+use callboard::subscription::{Connect, Feed};
+use callboard_rabbitmq::QueueFeeds;
+use serde_json::{Value, json};
+use support::{Process, World, eventually};
+
+const CORRELATION: &str = "followed-everywhere-1";
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+async fn send(http: &str, verb: &str, quantity: u64) -> Value {
+    let request = reqwest::Client::new()
+        .post(format!("http://{http}/warehouse/products/abc/{verb}"))
+        .header("X-Correlation-Id", CORRELATION)
+        .header("traceparent", TRACEPARENT)
+        .json(&json!({ "quantity": quantity }));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["X-Correlation-Id"], CORRELATION);
+    answer.json().await.unwrap()
+}
+
+/// Waits for a log line that is so.
+async fn line(process: &Process, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, || async {
+        process
+            .logs()
+            .into_iter()
+            .find(|line| so(line))
+            .ok_or_else(|| process.stderr())
+    })
+    .await
+}
+
+/// The span of this name around a log line.
+fn span<'a>(line: &'a Value, name: &str) -> &'a Value {
+    let spans = line["spans"].as_array().into_iter().flatten();
+    spans.clone().find(|span| span["name"] == name).unwrap_or(&Value::Null)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_can_be_followed_to_the_read_table() {
+    let world = World::new().await.with("RUST_LOG", "debug");
+    // As anybody may: a queue of one's own, bound to everything.
+    let broker = world.sandbox.broker();
+    let mut feeds = QueueFeeds::new(&broker, &world.sandbox.topology, "warehouse", "observer");
+    let mut observer = feeds.connect().await.unwrap();
+    let (command, http) = world.started("callboard-command", &["--no-migrate"]).await;
+    let (projector, _) = world.started("callboard-projector", &["--no-migrate"]).await;
+    send(&http, "increase_quantity", 9).await;
+    let receipt = send(&http, "ship_quantity", 7).await;
+    let shipped = receipt["events"][0]["id"].as_str().unwrap();
+
+    // The command service's log.
+    let answered = line(&command, "the request is logged", |line| {
+        span(line, "http_request")["correlation_id"] == CORRELATION
+    })
+    .await;
+    assert_eq!(span(&answered, "http_request")["method"], "POST", "{answered}");
+
+    // The event's metadata in Postgres; that of the notification that it caused.
+    world.settled().await;
+    eventually("the notification is in the log", || async {
+        let head = world.head().await;
+        if head == 3 { Ok(()) } else { Err(format!("head {head}")) }
+    })
+    .await;
+    let of =
+        |field: &str| format!("select coalesce(metadata ->> '{field}', '-') from callboard.events order by position");
+    assert_eq!(world.database.texts(&of("correlation_id")).await, [CORRELATION; 3]);
+    assert_eq!(world.database.texts(&of("traceparent")).await, [TRACEPARENT; 3]);
+    assert_eq!(world.database.texts(&of("causation_id")).await, ["-", "-", shipped]);
+
+    // The message on RabbitMQ.
+    let mut messages = Vec::new();
+    while messages.len() < 3 {
+        let deliveries = tokio::time::timeout(support::PATIENCE, observer.next()).await;
+        let deliveries = deliveries.expect("messages come").unwrap();
+        messages.extend(deliveries.into_iter().map(|delivery| delivery.event.unwrap()));
+        observer.settle(&[]).await.unwrap();
+    }
+    for message in &messages {
+        assert_eq!(message.metadata.correlation_id.as_deref(), Some(CORRELATION));
+        assert_eq!(message.metadata.traceparent.as_deref(), Some(TRACEPARENT));
+    }
+    assert_eq!(messages[2].metadata.causation_id.unwrap().to_string(), shipped);
+
+    // The projector's log of the apply: what the unit of work was, and which events it applied.
+    for (subscriber, position) in [("products", "2"), ("low_stock", "3")] {
+        let applied = line(&projector, "the apply is logged", |line| {
+            line["message"] == "applied"
+                && line["position"] == position
+                && span(line, "apply")["subscriber"] == subscriber
+        })
+        .await;
+        assert_eq!(applied["correlation_id"], CORRELATION, "{applied}");
+        let apply = span(&applied, "apply");
+        assert_eq!(apply["log"], "warehouse", "{apply}");
+        for field in ["from", "to", "events"] {
+            assert!(!apply[field].is_null(), "{field}: {apply}");
+        }
+    }
+    // The process manager's command is a unit of its own.
+    let dispatched = line(&command, "the command is logged", |line| {
+        !span(line, "dispatch").is_null()
+    })
+    .await;
+    let dispatch = span(&dispatched, "dispatch");
+    assert_eq!(
+        (&dispatch["correlation_id"], &dispatch["causation_id"]),
+        (&json!(CORRELATION), &json!(shipped))
+    );
+}
