@@ -308,12 +308,14 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     fn stand_by(&mut self, reason: String) -> RunError {
         self.checkpoint = None;
         self.stopped.cancel();
-        self.status
-            .send_modify(|status| status.mode = Mode::Halted(reason.clone()));
-        RunError::Stopped {
-            subscriber: self.subscriber.name(),
-            reason,
+        let subscriber = self.subscriber.name();
+        let mode = Mode::Halted(reason.clone());
+        // Its row is asked again and again: said once.
+        if self.status.borrow().mode != mode {
+            tracing::warn!(log = S::Log::NAME, subscriber, reason, "standing by");
         }
+        self.status.send_modify(|status| status.mode = mode);
+        RunError::Stopped { subscriber, reason }
     }
 
     async fn or_stop<T>(&mut self, result: Result<T, SubscriberError>) -> Result<T, RunError> {

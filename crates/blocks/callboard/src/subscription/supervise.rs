@@ -230,6 +230,8 @@ async fn heal<S: Subscriber, R: LogReader>(
         }
         match runner.lock().await.look(seen).await {
             Ok(checkpoint) => seen = checkpoint,
+            // Said when it stopped.
+            Err(RunError::Stopped { .. }) => seen = None,
             Err(error) => {
                 tracing::warn!(subscriber = name, error = error_chain(&error), "can't look at the log");
                 seen = None;
