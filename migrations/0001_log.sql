@@ -32,8 +32,10 @@ create table callboard.events (
     constraint events_position_check check (position > 0),
     constraint events_version_check check (version > 0),
     constraint events_schema_version_check check (schema_version > 0),
-    constraint events_stream_check check (stream ~ '^[!-~]{1,200}$'),
-    constraint events_type_check check (type ~ '^[!-~]{1,100}$'),
+    -- Lengths apart from characters: counted repetitions make a regular expression slow, and these
+    -- two were three quarters of an append's work.
+    constraint events_stream_check check (length(stream) between 1 and 200 and stream !~ '[^!-~]'),
+    constraint events_type_check check (length(type) between 1 and 100 and type !~ '[^!-~]'),
     constraint events_data_size_check check (octet_length(data::text) <= 262144),
     -- No row of a view can hold a NUL character. The cast fails on a real one, and passes where
     -- the text merely speaks of one (an escaped backslash in front).
