@@ -128,12 +128,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         }
         let stored = self.subscriber.checkpoint().await;
         let stored = self.or_stop(stored).await?;
-        self.checkpoint = Some(stored);
+        self.stand_at(stored);
         let head = self.reader.head().await?;
-        self.status.send_modify(|status| {
-            status.checkpoint = stored;
-            status.head = head.position;
-        });
+        self.status.send_modify(|status| status.head = head.position);
         let stalled = head.position > stored.position && seen == Some(stored);
         if stalled || head.position < stored.position {
             self.read_on(Lock::Skip, |_| ()).await?;
@@ -178,7 +175,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         let stored = self.subscriber.checkpoint().await;
         let stored = self.or_stop(stored).await?;
         if stored != at {
-            self.checkpoint = Some(stored);
+            self.stand_at(stored);
             return Ok(());
         }
         let reason = if beyond {
@@ -218,7 +215,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         let stored = self.subscriber.checkpoint().await;
         let stored = self.or_stop(stored).await?;
         if stored != at {
-            self.checkpoint = Some(stored);
+            self.stand_at(stored);
             return Ok(false);
         }
         Err(self.stop(format!("position {position}: {reason}")).await)
@@ -287,7 +284,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
                 Ok(true)
             }
             Ok(Applied::NotNext { checkpoint }) => {
-                self.checkpoint = Some(checkpoint);
+                self.stand_at(checkpoint);
                 Ok(false)
             }
             Ok(Applied::Busy) => Ok(false),
@@ -327,6 +324,12 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
                 .await),
             Err(error) => Err(RunError::Subscriber(error)),
         }
+    }
+
+    /// The stored checkpoint is this one, whoever moved it.
+    fn stand_at(&mut self, checkpoint: Checkpoint) {
+        self.checkpoint = Some(checkpoint);
+        self.status.send_modify(|status| status.checkpoint = checkpoint);
     }
 
     pub(super) fn at(&self) -> Checkpoint {
