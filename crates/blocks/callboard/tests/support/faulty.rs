@@ -10,6 +10,7 @@ use callboard::log::{
 };
 use callboard::memory::{LockedMemoryLog, MemoryLog};
 use callboard::{Checkpoint, Metadata, Position, Recorded, StreamName, Version, to_json};
+use futures::FutureExt;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -86,12 +87,17 @@ impl FaultyLog {
         Self::default()
     }
 
-    /// Another connection to the same log, with a script of its own.
-    pub fn beside(&self) -> Self {
+    /// A connection to this log.
+    pub fn to(inner: &MemoryLog) -> Self {
         Self {
-            inner: self.inner.clone(),
+            inner: inner.clone(),
             script: Arc::default(),
         }
+    }
+
+    /// Another connection to the same log, with a script of its own.
+    pub fn beside(&self) -> Self {
+        Self::to(&self.inner)
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -144,6 +150,12 @@ impl FaultyLog {
         for append in late {
             let _ = self.inner.append(&append).await;
         }
+    }
+
+    /// How many events the log holds.
+    pub fn length(&self) -> u64 {
+        let head = self.inner.head().now_or_never().expect("a log in memory never waits");
+        head.expect("a log in memory can be read").position.get()
     }
 
     pub fn calls(&self, step: Step) -> usize {

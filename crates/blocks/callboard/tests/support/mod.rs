@@ -3,28 +3,46 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 #![allow(missing_docs, reason = "a test's own fixture")]
 
+pub mod checked;
 pub mod faulty;
 
+pub use checked::{Checked, Trouble};
 pub use faulty::{Fault, FaultyLog, Pause, Step};
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use callboard::log::{IdempotencyKey, LogReader};
+use callboard::log::{Append, Appended, IdempotencyKey, LogReader, LogStore, NewEvent};
 use callboard::memory::MemoryLog;
 use callboard::writer::{Answer, AnyCommand, Tap, Writer, WriterConfig};
-use callboard::{Command, CommandContext, CommandError, Commands, Executed, Position, Receipt, Recorded};
+use callboard::{
+    Checkpoint, Command, CommandContext, CommandError, Commands, Event, Executed, Metadata, Position, Receipt,
+    Recorded, StreamName, Version,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::bank::{Bank, router};
+use uuid::Uuid;
+
+use super::bank::{Bank, BankEvent, router};
 
 /// Awaits what must come soon. With paused time this costs no time.
 pub async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(300), work)
         .await
         .expect("it comes within five minutes of the test's time")
+}
+
+/// Lets the test's time pass until something is so.
+pub async fn until(so: impl Fn() -> bool) {
+    soon(async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 /// Hears of the fresh events.
@@ -141,4 +159,38 @@ pub async fn types(log: &MemoryLog) -> Vec<String> {
         .iter()
         .map(|event| event.event.event_type.to_string())
         .collect()
+}
+
+/// Puts these events behind what the log holds; returns them as recorded.
+pub async fn put(log: &MemoryLog, events: &[(&str, BankEvent)]) -> Vec<Recorded> {
+    let held = all(log).await;
+    let expected = held.last().map_or(Checkpoint::START, Recorded::checkpoint);
+    let mut versions: HashMap<StreamName, Version> = HashMap::new();
+    for event in &held {
+        versions.insert(event.stream.clone(), event.version);
+    }
+    let new = |(stream, event): &(&str, BankEvent)| {
+        let stream = StreamName::parse(stream).expect("a stream name");
+        let version = versions.entry(stream.clone()).or_default();
+        *version = version.next();
+        let event_type = event.event_type();
+        NewEvent {
+            id: Uuid::now_v7(),
+            version: *version,
+            stream,
+            event_type: event_type.name,
+            schema_version: event_type.schema_version,
+            data: event.encode().expect("plain data"),
+            metadata: Metadata::default(),
+        }
+    };
+    let events = events.iter().map(new).collect();
+    let append = Append {
+        expected,
+        events,
+        keys: Vec::new(),
+    };
+    let appended = log.append(&append).await.expect("an answer");
+    assert!(matches!(appended, Appended::Done { .. }), "{appended:?}");
+    all(log).await.split_off(held.len())
 }

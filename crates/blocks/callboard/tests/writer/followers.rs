@@ -2,7 +2,7 @@
 
 use callboard::{CommandError, Position};
 
-use crate::support::{FaultyLog, Step, all, keyed, run, types};
+use crate::support::{FaultyLog, Step, all, keyed, run, types, until};
 use crate::{deposit, open, open_accounts, transfer, with_accounts};
 
 #[tokio::test(start_paused = true)]
@@ -32,9 +32,7 @@ async fn an_idle_writer_follows_the_log_by_itself() {
     )
     .await;
     let reads = log.calls(Step::Read);
-    while log.calls(Step::Read) < reads + 4 {
-        tokio::time::advance(std::time::Duration::from_millis(100)).await;
-    }
+    until(|| log.calls(Step::Read) >= reads + 4).await;
     let before = (log.calls(Step::Append), log.calls(Step::Lock));
     writer.done(transfer(1, 1)).await;
     assert_eq!(

@@ -6,7 +6,7 @@ use callboard::writer::WriterConfig;
 use callboard::{CommandContext, CommandError};
 use tokio::time::Instant;
 
-use crate::support::{Fault, FaultyLog, Step, all, keyed, run, run_with, soon};
+use crate::support::{Fault, FaultyLog, Step, all, keyed, run, run_with, soon, until};
 use crate::{deposit, open_accounts, transfer, with_accounts};
 
 #[tokio::test(start_paused = true)]
@@ -44,9 +44,7 @@ async fn an_append_that_lands_late_is_recorded_once() {
     log.next_appends([Fault::Late, Fault::Late]);
     let mut third = { log.pause(Step::Head) };
     let answer = writer.send(transfer(1, 60), keyed("k"));
-    while log.tried().len() < 5 {
-        tokio::time::advance(Duration::from_millis(5)).await;
-    }
+    until(|| log.tried().len() >= 5).await;
     log.land().await;
     let receipt = soon(answer.get()).await.expect("accepted").receipt;
     let events = all(&log.inner).await;
@@ -101,18 +99,14 @@ async fn past_the_deadline_the_client_hears_that_the_outcome_is_unknown_and_the_
         let meanwhile = writer.execute(deposit("b", 1)).await;
         assert!(matches!(meanwhile, Err(CommandError::Unavailable)), "{meanwhile:?}");
     }
-    while log.tried().len() < tried + 3 {
-        tokio::time::advance(Duration::from_millis(50)).await;
-    }
+    until(|| log.tried().len() >= tried + 3).await;
     assert!(
         log.tried().iter().skip(3).all(|append| *append == (1, 1)),
         "the very same append: {:?}",
         log.tried()
     );
     log.all_appends(None);
-    while all(&log.inner).await.len() < 4 {
-        tokio::time::advance(Duration::from_millis(50)).await;
-    }
+    until(|| log.length() == 4).await;
     let repeated = writer.with(deposit("a", 1), keyed("k")).await.expect("it was done");
     assert!(repeated.replayed, "the repeat gets the one true answer");
     assert_eq!(all(&log.inner).await.len(), 4);

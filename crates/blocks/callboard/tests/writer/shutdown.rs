@@ -7,7 +7,7 @@ use callboard::{CommandContext, CommandError};
 use tokio_util::sync::CancellationToken;
 
 use crate::bank::router;
-use crate::support::{Fault, FaultyLog, Step, all, keyed, run_with, soon};
+use crate::support::{Fault, FaultyLog, Step, all, keyed, run_with, soon, until};
 use crate::{deposit, open_accounts, with_accounts};
 
 #[tokio::test(start_paused = true)]
@@ -90,9 +90,7 @@ async fn a_shutdown_waits_for_an_unknown_outcome_no_longer_than_its_clients_do()
     let (log, writer) = with_accounts().await;
     log.all_appends(Some(Fault::Lost));
     let answer = writer.send(deposit("a", 1), CommandContext::default());
-    while log.tried().len() < 4 {
-        tokio::time::advance(Duration::from_millis(10)).await;
-    }
+    until(|| log.tried().len() >= 4).await;
     writer.shutdown.cancel();
     let answer = soon(answer.get()).await;
     assert!(matches!(answer, Err(CommandError::OutcomeUnknown)), "{answer:?}");
