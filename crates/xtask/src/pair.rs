@@ -51,6 +51,16 @@ impl Settings {
         })
     }
 
+    /// An error, if the pair is not what the settings ask for.
+    pub fn check_topology(&self) -> Result<()> {
+        match self.value("CALLBOARD_TOPOLOGY", "brokered")?.as_str() {
+            "inline" => {
+                bail!("CALLBOARD_TOPOLOGY is inline, which is one service\n  cargo run --package callboard-command")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The public address of a service.
     pub fn http(&self, service: &Service) -> Result<SocketAddr> {
         self.address(service.http)
@@ -62,13 +72,14 @@ impl Settings {
     }
 
     fn address(&self, (variable, usual): (&str, &str)) -> Result<SocketAddr> {
-        let value = match machine::variable(variable)? {
-            Some(value) => value,
-            None => self.from_file.get(variable).map_or(usual, String::as_str).to_owned(),
-        };
-        value
-            .parse()
-            .with_context(|| format!("{variable} is {value:?}, which is no address and port such as {usual}"))
+        let value = self.value(variable, usual)?;
+        let wrong = || format!("{variable} is {value:?}, which is no address and port such as {usual}");
+        value.parse().with_context(wrong)
+    }
+
+    fn value(&self, variable: &str, usual: &str) -> Result<String> {
+        let value = machine::variable(variable)?;
+        Ok(value.unwrap_or_else(|| self.from_file.get(variable).map_or(usual, String::as_str).to_owned()))
     }
 
     /// An error that names the variable, if somebody else has one of the four ports.

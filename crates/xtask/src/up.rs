@@ -26,6 +26,7 @@ const DRAIN: Duration = Duration::from_millis(6500);
 /// Builds and runs both services until Ctrl-C, or until one of them ends.
 pub fn run(finding: Finding, release: bool, signals: &Signals) -> Result<ExitCode> {
     let settings = Settings::read()?;
+    settings.check_topology()?;
     settings.check_ports()?;
     let mut run = Run::begin("up", signals)?;
     let servers = servers::bring_up(finding, Purpose::Pair, &mut run, signals)?;
