@@ -92,16 +92,16 @@ async fn a_killed_command_service_loses_and_doubles_nothing() {
     let world = World::new().await;
     let (mut command, http) = world.started("callboard-command", &["--no-migrate"]).await;
     let _projector = world.started("callboard-projector", &["--no-migrate"]).await;
-    let load = Load::start(&[&http], 16, 40);
+    let load = Load::start(&[&http], 16, 20);
     for killed in 1..=3 {
-        load.answered(killed * 250).await;
+        load.answered(killed * 120).await;
         command.kill();
         let (again, http) = world.started("callboard-command", &["--no-migrate"]).await;
         load.aim(&[&http]);
         command = again;
     }
     let done = load.finish().await;
-    assert_eq!(done.len(), 16 * 40 * support::MOVES.len());
+    assert_eq!(done.len(), 16 * 20 * support::MOVES.len());
     world.is_consistent_with(&done, false).await;
 }
 
@@ -109,10 +109,10 @@ async fn a_killed_command_service_loses_and_doubles_nothing() {
 async fn a_killed_projector_applies_everything_once_afterwards() {
     let world = World::new().await;
     let (_command, http) = world.started("callboard-command", &["--no-migrate"]).await;
-    let load = Load::start(&[&http], 16, 40);
+    let load = Load::start(&[&http], 16, 20);
     for killed in 1..=3 {
         let (projector, _) = world.started("callboard-projector", &["--no-migrate"]).await;
-        load.answered(killed * 250).await;
+        load.answered(killed * 120).await;
         projector.kill();
     }
     let done = load.finish().await;
@@ -127,12 +127,12 @@ async fn two_of_each_share_the_work_and_one_of_each_may_die() {
     let (_second, second_http) = world.started("callboard-command", &["--no-migrate"]).await;
     let (projector, _) = world.started("callboard-projector", &["--no-migrate"]).await;
     let _other = world.started("callboard-projector", &["--no-migrate"]).await;
-    let load = Load::start(&[&first_http, &second_http], 16, 40);
-    load.answered(400).await;
+    let load = Load::start(&[&first_http, &second_http], 16, 20);
+    load.answered(200).await;
     first.kill();
     projector.kill();
     let done = load.finish().await;
-    assert_eq!(done.len(), 16 * 40 * support::MOVES.len());
+    assert_eq!(done.len(), 16 * 20 * support::MOVES.len());
     world.is_consistent_with(&done, false).await;
 }
 
@@ -141,7 +141,7 @@ async fn each_service_stays_small_under_load() {
     let world = World::new().await;
     let (command, http) = world.started("callboard-command", &["--no-migrate"]).await;
     let (projector, _) = world.started("callboard-projector", &["--no-migrate"]).await;
-    let done = Load::start(&[&http], 64, 16).finish().await;
+    let done = Load::start(&[&http], 64, 8).finish().await;
     world.is_consistent_with(&done, false).await;
     for service in [&command, &projector] {
         let peak = service.peak_memory_mib();

@@ -312,6 +312,9 @@ async fn the_doctor_finds_what_is_wrong_and_says_what_to_do() {
             .unwrap()
             .to_string()
     };
-    assert!(of("DATABASE_URL").contains("createdb"), "{failed:?}");
+    assert!(
+        of("DATABASE_URL").contains("createdb callboard_no_such_database"),
+        "{failed:?}"
+    );
     assert!(of("AMQP_URL").contains("127.0.0.1:1"), "{failed:?}");
 }

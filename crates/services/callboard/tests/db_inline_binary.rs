@@ -79,15 +79,15 @@ async fn sigterm_under_load_loses_nothing() {
 async fn a_killed_service_loses_and_doubles_nothing() {
     let world = world().await;
     let (mut service, http) = world.started("callboard-command", &["--no-migrate"]).await;
-    let load = Load::start(&[&http], 16, 40);
+    let load = Load::start(&[&http], 16, 20);
     for killed in 1..=3 {
-        load.answered(killed * 250).await;
+        load.answered(killed * 120).await;
         service.kill();
         let (again, http) = world.started("callboard-command", &["--no-migrate"]).await;
         load.aim(&[&http]);
         service = again;
     }
     let done = load.finish().await;
-    assert_eq!(done.len(), 16 * 40 * support::MOVES.len());
+    assert_eq!(done.len(), 16 * 20 * support::MOVES.len());
     world.is_consistent_with(&done, false).await;
 }

@@ -88,15 +88,25 @@ pub(crate) fn check_role(config: &Config, found: &Inspection) -> Result<(), Stri
 pub(crate) fn explain(config: &Config, error: &PostgresError) -> String {
     let url = &config.database_url;
     let next = match error.trouble() {
-        Trouble::NoServer => "start Postgres there (for development, `cargo xtask up` does it), or set DATABASE_URL",
-        Trouble::NoDatabase => {
-            "create it (`createdb`, or for development `cargo xtask up`), or set DATABASE_URL to one that is there"
+        Trouble::NoServer => {
+            "start Postgres there (for development, `cargo xtask up` does it), or set DATABASE_URL".into()
         }
-        Trouble::Login => "check the user and the password in DATABASE_URL",
-        Trouble::Rights => "let somebody who owns the schema run `callboard migrate`, and start with --no-migrate",
-        _ => "check DATABASE_URL",
+        Trouble::NoDatabase => format!(
+            "create it (`createdb {}` on that server; for development, `cargo xtask up` does it), or set DATABASE_URL",
+            database_name(url)
+        ),
+        Trouble::Login => "check the user and the password in DATABASE_URL".into(),
+        Trouble::Rights => {
+            "let whoever owns the schema run `callboard migrate`, and start services with --no-migrate".into()
+        }
+        _ => "check DATABASE_URL".to_owned(),
     };
     format!("DATABASE_URL: {}: {}; {next}", mask(url), error_chain(error))
+}
+
+fn database_name(url: &str) -> &str {
+    let path = url.rsplit_once('/').map_or("", |(_, path)| path);
+    path.split_once('?').map_or(path, |(name, _)| name)
 }
 
 /// Deletes expired idempotency keys, in small batches.
