@@ -16,7 +16,7 @@ const STEPS: [Step; 3] = [
         None,
     ),
     (
-        &["doc", "--workspace", "--no-deps", "--document-private-items"],
+        &["doc", "--workspace", "--no-deps"],
         Some(("RUSTDOCFLAGS", "--deny warnings")),
     ),
 ];

@@ -7,12 +7,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::address::Address;
 use crate::find::{Machine, Need, Packages};
-use crate::probe::postgres::Answer;
+use crate::probe::postgres::{Answer, Session};
 use crate::probe::{self, Fault};
 use crate::{compose, debian};
 
 /// The real one.
-pub struct ThisMachine;
+pub struct ThisMachine {
+    /// Whether the login to PostgreSQL must be allowed to make databases and roles, as tests do.
+    pub makes_databases: bool,
+}
 
 impl Machine for ThisMachine {
     fn variable(&self, name: &str) -> Result<Option<String>> {
@@ -21,7 +24,10 @@ impl Machine for ThisMachine {
 
     fn probe(&self, need: Need, address: &Address) -> Result<(), Fault> {
         match need {
-            Need::Postgres => usable(probe::postgres::log_in(address)?),
+            Need::Postgres => match probe::postgres::log_in(address)? {
+                Answer::Session(session) if self.makes_databases => may_make_databases(session),
+                _ => Ok(()),
+            },
             Need::RabbitMq => probe::rabbitmq::log_in(address),
         }
     }
@@ -57,17 +63,13 @@ fn read(name: &str) -> Result<Option<String>> {
     }
 }
 
-/// Migrations make a role and tests make databases, so the login must be allowed to.
-fn usable(answer: Answer) -> Result<(), Fault> {
-    let Answer::Session(mut session) = answer else {
-        return Ok(());
-    };
+fn may_make_databases(mut session: Session) -> Result<(), Fault> {
     let may = session
         .value("select rolsuper or (rolcreatedb and rolcreaterole) from pg_roles where rolname = current_user")?;
-    if may.as_deref() == Some("t") {
-        return Ok(());
+    match may.as_deref() {
+        Some("t") => Ok(()),
+        _ => Err(Fault::Refused(
+            "this user may not create databases and roles, as tests do".to_owned(),
+        )),
     }
-    Err(Fault::Refused(
-        "this user may not create databases and roles".to_owned(),
-    ))
 }

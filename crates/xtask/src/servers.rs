@@ -25,7 +25,7 @@ pub enum Purpose {
 
 /// Both, ready for use.
 pub struct Servers {
-    /// PostgreSQL; the login may create databases and roles.
+    /// PostgreSQL; for tests, the login may create databases and roles.
     pub postgres: Address,
     /// RabbitMQ.
     pub rabbitmq: Address,
@@ -35,9 +35,12 @@ pub struct Servers {
 
 /// Finds or starts both. What is started belongs to `run` and ends with it.
 pub fn bring_up(finding: Finding, purpose: Purpose, run: &mut Run, signals: &Signals) -> Result<Servers> {
+    let machine = ThisMachine {
+        makes_databases: purpose == Purpose::Tests,
+    };
     let sources = Need::ALL
         .into_iter()
-        .map(|need| Ok((need, find::find(need, finding, &ThisMachine)?)))
+        .map(|need| Ok((need, find::find(need, finding, &machine)?)))
         .collect::<Result<Vec<_>>>()?;
     let to_install = needs(&sources, |source| *source == Source::Packages { install: true });
     if !to_install.is_empty() {
