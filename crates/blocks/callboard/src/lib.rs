@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+// The tests inside share their fixtures with those outside, which know the crate by its name.
+#[cfg(test)]
+extern crate self as callboard;
+
 mod aggregate;
 mod command;
 mod context;
