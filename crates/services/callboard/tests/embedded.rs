@@ -260,6 +260,34 @@ fn a_secret_that_can_not_be_read_is_named_with_its_file() {
 }
 
 #[test]
+fn an_address_that_can_not_be_read_ends_with_2_as_well() {
+    for (name, value, wrong) in [
+        ("DATABASE_URL", "postgres://u:s3cret@db:notaport/x", "port"),
+        (
+            "AMQP_URL",
+            "amqp://u:s3cret@broker:99999/%2f",
+            "amqp://user:password@host:port/vhost",
+        ),
+    ] {
+        for binary in ["callboard-command", "callboard-projector"] {
+            let mut environment = ANYWHERE.to_vec();
+            environment.extend([
+                ("QUERY_HTTP_ADDR", "127.0.0.1:0"),
+                ("QUERY_OPS_ADDR", "127.0.0.1:0"),
+                (name, value),
+            ]);
+            let output = run(binary, &[], &environment);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{binary} with {name}={value}: {said}");
+            assert!(
+                said.contains(name) && said.contains(wrong) && !said.contains("s3cret"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     for args in [
         &["frobnicate"][..],

@@ -4,13 +4,13 @@
 use anyhow::Context as _;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::HttpContext;
-use callboard_postgres::{Database, DatabaseConfig, PgLog, SchemaStatus, inspect};
+use callboard_postgres::{Database, DatabaseConfig, PgLog, PostgresError, SchemaStatus, inspect};
 use callboard_rabbitmq::{Broker, BrokerError, Topology};
 
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::postgres::{check_role, explain};
-use crate::settings::mask;
+use crate::settings::{SettingsError, mask};
 
 const APPLICATION: &str = "callboard";
 
@@ -22,7 +22,7 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
     let url = mask(&config.database_url);
     let found = inspect(&config.database_url)
         .await
-        .map_err(|error| anyhow::anyhow!(explain(config, &error)))?;
+        .map_err(|error| explained(config, &error))?;
     if let SchemaStatus::Behind { missing } = found.schema {
         anyhow::bail!("DATABASE_URL: {url}: the schema lacks {missing} migrations: run `callboard migrate`");
     }
@@ -31,12 +31,20 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
         application_name: APPLICATION.into(),
         ..DatabaseConfig::new(&*config.database_url)
     };
-    Database::new(settings).with_context(|| format!("DATABASE_URL: {url}"))
+    Database::new(settings).map_err(|error| explained(config, &error))
 }
 
 /// What went wrong with the database, with the variable's name and the next thing to do.
-pub fn explain_database(config: &Config, error: &callboard_postgres::PostgresError) -> String {
+pub fn explain_database(config: &Config, error: &PostgresError) -> String {
     explain(config, error)
+}
+
+fn explained(config: &Config, error: &PostgresError) -> anyhow::Error {
+    let text = explain(config, error);
+    match error {
+        PostgresError::Url(_) => SettingsError(text).into(),
+        _ => anyhow::Error::msg(text),
+    }
 }
 
 /// The broker of `AMQP_URL`, not connected to yet.
@@ -48,20 +56,25 @@ pub fn broker(config: &Config) -> anyhow::Result<Broker> {
 }
 
 pub(crate) fn open_broker(config: &Config, application: &str) -> anyhow::Result<Broker> {
-    Broker::new(&config.amqp_url, application)
-        .with_context(|| format!("AMQP_URL: {} can't be read", mask(&config.amqp_url)))
+    Ok(Broker::new(&config.amqp_url, application)
+        .map_err(|error| SettingsError(format!("AMQP_URL: {}: {}", mask(&config.amqp_url), error_chain(&error))))?)
 }
 
 /// What went wrong with the broker, with the variable's name and the next thing to do.
 pub fn explain_broker(config: &Config, error: &BrokerError) -> String {
-    let next = match error {
-        BrokerError::Connect { .. } | BrokerError::Deadline { .. } => {
-            "start RabbitMQ there (for development, `cargo xtask up` does it), or set AMQP_URL; commands and views go \
-             on by the log meanwhile"
-        }
-        _ => "see its log",
+    let chain = error_chain(error);
+    let refused = |word: &str| matches!(error, BrokerError::Connect { .. }) && chain.contains(word);
+    // The words are AMQP's own, for its reply codes 403 and 530.
+    let next = if refused("ACCESS_REFUSED") {
+        "check the user and the password in AMQP_URL"
+    } else if refused("NOT_ALLOWED") {
+        "check the virtual host at the end of AMQP_URL, and whether the user may use it"
+    } else if matches!(error, BrokerError::Connect { .. } | BrokerError::Deadline { .. }) {
+        "start RabbitMQ there (for development, `cargo xtask up` does it), or set AMQP_URL"
+    } else {
+        "see its log"
     };
-    format!("AMQP_URL: {}: {}; {next}", mask(&config.amqp_url), error_chain(error))
+    format!("AMQP_URL: {}: {chain}; {next}", mask(&config.amqp_url))
 }
 
 /// The names of exchanges and queues under `MESSAGING_QUEUE_PREFIX`.

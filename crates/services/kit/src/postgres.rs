@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use callboard::subscription::Backoff;
 use callboard::{Log, error_chain};
 use callboard_http::FeedWaker;
@@ -15,7 +14,7 @@ use crate::config::Config;
 use crate::contexts::LOGS;
 use crate::lifecycle::Service;
 use crate::probe::Probe;
-use crate::settings::mask;
+use crate::settings::{SettingsError, mask};
 
 /// How often expired idempotency keys are deleted, and how many at once.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
@@ -35,8 +34,7 @@ pub(crate) async fn open(
         application_name: application.into(),
         ..DatabaseConfig::new(&*config.database_url)
     };
-    let database = Database::new(settings)
-        .with_context(|| format!("DATABASE_URL: {} can't be read", mask(&config.database_url)))?;
+    let database = Database::new(settings).map_err(|error| SettingsError(explain(config, &error)))?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     while let Err(reason) = prepare(config).await {
         tracing::error!(reason, "waiting for Postgres");
