@@ -1,4 +1,4 @@
-//! Connections: one pool for queries, one for background work, and options for connections of one's own.
+//! Connections: pools for reading logs, for queries and for background work, and options for connections of one's own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use crate::watcher::Watcher;
 /// The role that migrations make for services: it can't change what is recorded.
 pub const SERVICE_ROLE: &str = "callboard_service";
 
+/// How long a connection may take to become clean before it is closed instead.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+
 /// How to reach Postgres. Never shown with its password.
 #[derive(Clone)]
 pub struct DatabaseConfig {
@@ -23,6 +26,8 @@ pub struct DatabaseConfig {
     /// The role that each connection takes on; the URL's user must be a member of it. `None` stays
     /// with the URL's user.
     pub role: Option<String>,
+    /// The most connections for reading logs: writers and whoever follows a log.
+    pub log_connections: u32,
     /// The most connections for queries.
     pub query_connections: u32,
     /// The most connections for background work: subscribers, relays, housekeeping.
@@ -44,8 +49,9 @@ impl DatabaseConfig {
             url: url.into(),
             application_name: "callboard".into(),
             role: Some(SERVICE_ROLE.into()),
-            query_connections: 16,
-            background_connections: 12,
+            log_connections: 4,
+            query_connections: 8,
+            background_connections: 6,
             acquire_timeout: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(2),
             query_timeout: Duration::from_secs(10),
@@ -64,14 +70,15 @@ impl fmt::Debug for DatabaseConfig {
 
 /// The connections of one process to one database. Cheap to clone.
 ///
-/// Three kinds, so that none starves another: each log's appends have a connection of their own,
-/// queries share a pool, and so does background work.
+/// Four kinds, so that none starves another: each log's appends have a connection of their own;
+/// reads of logs share a pool, and so do queries, and so does background work.
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
 struct Inner {
     config: DatabaseConfig,
     base: PgConnectOptions,
+    logs: PgPool,
     queries: PgPool,
     background: PgPool,
     watcher: Arc<Watcher>,
@@ -90,6 +97,7 @@ impl Database {
     /// [`PostgresError::Url`] when the URL can't be read.
     pub fn new(config: DatabaseConfig) -> Result<Self, PostgresError> {
         let base = options(&config.url)?;
+        let logs = pool(&config, config.log_connections, log_options(&config, &base));
         let queries = pool(&config, config.query_connections, query_options(&config, &base));
         let background = pool(
             &config,
@@ -100,6 +108,7 @@ impl Database {
         Ok(Self(Arc::new(Inner {
             config,
             base,
+            logs,
             queries,
             background,
             watcher,
@@ -112,15 +121,18 @@ impl Database {
     /// [`PostgresError::Unreachable`] with the cause.
     pub async fn ping(&self) -> Result<(), PostgresError> {
         let answer = async { sqlx::query("select 1").execute(&self.0.queries).await };
-        match tokio::time::timeout(self.0.config.acquire_timeout, answer).await {
-            Ok(result) => result.map(drop).map_err(PostgresError::Unreachable),
-            Err(_) => Err(PostgresError::Unreachable(sqlx::Error::PoolTimedOut)),
-        }
+        let answer = within(self.0.config.acquire_timeout, answer).await;
+        answer.map(drop).map_err(PostgresError::Unreachable)
     }
 
     /// Closes the pools, waiting for what is in flight.
     pub async fn close(&self) {
-        futures::future::join(self.0.queries.close(), self.0.background.close()).await;
+        futures::future::join3(self.0.logs.close(), self.0.queries.close(), self.0.background.close()).await;
+    }
+
+    /// The pool for reading logs: read-only transactions.
+    pub(crate) fn logs(&self) -> &PgPool {
+        &self.0.logs
     }
 
     /// The pool for queries: read-only transactions.
@@ -131,6 +143,25 @@ impl Database {
     /// The pool for background work.
     pub fn background(&self) -> &PgPool {
         &self.0.background
+    }
+
+    /// How long a query may take, as seen from here: the server's own timeout ends it earlier, unless
+    /// the connection is dead.
+    pub(crate) fn query_deadline(&self) -> Duration {
+        self.0.config.acquire_timeout + self.0.config.query_timeout
+    }
+
+    /// As [`Database::query_deadline`], for a statement of background work.
+    pub(crate) fn background_deadline(&self) -> Duration {
+        self.0.config.acquire_timeout + self.0.config.background_timeout
+    }
+
+    /// Background work within [`Database::background_deadline`].
+    pub(crate) async fn in_background<T, E: From<sqlx::Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        within(self.background_deadline(), work).await
     }
 
     pub(crate) fn config(&self) -> &DatabaseConfig {
@@ -158,11 +189,19 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, PostgresError> {
     url.parse::<PgConnectOptions>().map_err(PostgresError::Url)
 }
 
+/// The work's outcome, or [`sqlx::Error::PoolTimedOut`] once the deadline has passed.
+pub(crate) async fn within<T, E: From<sqlx::Error>>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(deadline, work)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+}
+
 /// A connection of one's own, within `timeout`.
 pub(crate) async fn connect(options: &PgConnectOptions, timeout: Duration) -> Result<PgConnection, sqlx::Error> {
-    tokio::time::timeout(timeout, PgConnection::connect_with(options))
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    within(timeout, PgConnection::connect_with(options)).await
 }
 
 fn common(config: &DatabaseConfig, base: &PgConnectOptions, purpose: &str) -> PgConnectOptions {
@@ -186,6 +225,17 @@ fn common(config: &DatabaseConfig, base: &PgConnectOptions, purpose: &str) -> Pg
 fn query_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
     common(config, base, "queries").options([
         ("statement_timeout", format!("{}ms", config.query_timeout.as_millis())),
+        ("idle_in_transaction_session_timeout", "10s".into()),
+        ("default_transaction_read_only", "on".into()),
+    ])
+}
+
+fn log_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
+    common(config, base, "log").options([
+        (
+            "statement_timeout",
+            format!("{}ms", config.background_timeout.as_millis()),
+        ),
         ("idle_in_transaction_session_timeout", "10s".into()),
         ("default_transaction_read_only", "on".into()),
     ])
@@ -224,7 +274,8 @@ fn pool(config: &DatabaseConfig, connections: u32, options: PgConnectOptions) ->
         // `rollback` ends it; in an aborted transaction it fails and the connection is closed.
         .after_release(|connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql("begin; rollback").execute(connection).await?;
+                let rollback = async { sqlx::raw_sql("begin; rollback").execute(connection).await };
+                within(RELEASE_WITHIN, rollback).await?;
                 Ok(true)
             })
         })

@@ -17,10 +17,12 @@ pub const KEYS_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// # Errors
 /// [`PostgresError::Statement`].
 pub async fn delete_expired_keys(database: &Database, kept_for: Duration, limit: u32) -> Result<u64, PostgresError> {
-    let deleted: i64 = sqlx::query_scalar("select callboard.delete_expired_keys(make_interval(secs => $1), $2)")
+    let work = sqlx::query_scalar("select callboard.delete_expired_keys(make_interval(secs => $1), $2)")
         .bind(kept_for.as_secs_f64())
         .bind(limit.cast_signed())
-        .fetch_one(database.background())
+        .fetch_one(database.background());
+    let deleted: i64 = database
+        .in_background(work)
         .await
         .map_err(PostgresError::statement("deleting expired idempotency keys"))?;
     Ok(deleted.unsigned_abs())
@@ -48,10 +50,12 @@ pub async fn resume_subscriber(database: &Database, log: &str, name: &str) -> Re
 /// # Errors
 /// [`PostgresError::NoSubscriber`] when there is no such projection, or [`PostgresError::Statement`].
 pub async fn rebuild_projection(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
-    sqlx::query(include_str!("../queries/forget_checkpoint.sql"))
+    let work = sqlx::query(include_str!("../queries/forget_checkpoint.sql"))
         .bind(log)
         .bind(name)
-        .execute(database.background())
+        .execute(database.background());
+    database
+        .in_background(work)
         .await
         .map_err(PostgresError::statement("taking the checkpoint away"))?;
     resume_subscriber(database, log, name).await
@@ -62,10 +66,12 @@ pub async fn rebuild_projection(database: &Database, log: &str, name: &str) -> R
 /// # Errors
 /// [`PostgresError::Statement`].
 pub async fn rewind_relay(database: &Database, log: &str, to: Position) -> Result<bool, PostgresError> {
-    let rewound = sqlx::query(include_str!("../queries/rewind_relay.sql"))
+    let work = sqlx::query(include_str!("../queries/rewind_relay.sql"))
         .bind(log)
         .bind(to.get().cast_signed())
-        .execute(database.background())
+        .execute(database.background());
+    let rewound = database
+        .in_background(work)
         .await
         .map_err(PostgresError::statement("rewinding the relay"))?;
     Ok(rewound.rows_affected() == 1)

@@ -49,7 +49,7 @@ impl PgProcessManagerStore {
             .collect();
         let indexes: Vec<i32> = commands.iter().map(|command| command.index.cast_signed()).collect();
         let causation_ids: Vec<Uuid> = commands.iter().map(|command| command.causation_id).collect();
-        sqlx::query_as(include_str!("../queries/advance_process_manager.sql"))
+        let work = sqlx::query_as(include_str!("../queries/advance_process_manager.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(from.position.get().cast_signed())
@@ -64,15 +64,18 @@ impl PgProcessManagerStore {
             .bind(causation_ids)
             .bind(column(|command| command.correlation_id.as_deref()))
             .bind(column(|command| command.traceparent.as_deref()))
-            .fetch_one(self.database.background())
-            .await
+            .fetch_one(self.database.background());
+        self.database.in_background(work).await
     }
 }
 
 impl ProcessManagerStore for PgProcessManagerStore {
     async fn load(&self) -> Result<Registration, Source> {
-        let mut connection = self.database.background().acquire().await?;
-        Ok(match read_named(&mut connection, self.log, self.name).await? {
+        let read = async {
+            let mut connection = self.database.background().acquire().await?;
+            read_named(&mut connection, self.log, self.name).await
+        };
+        Ok(match self.database.in_background(read).await? {
             Stored::Unregistered => Registration::Unregistered,
             Stored::WithoutCheckpoint => Registration::WithoutCheckpoint,
             Stored::StandBy(reason) => Registration::StandBy(reason),
@@ -81,13 +84,13 @@ impl ProcessManagerStore for PgProcessManagerStore {
     }
 
     async fn register(&self, at: Checkpoint) -> Result<(), Source> {
-        sqlx::query(include_str!("../queries/register_process_manager.sql"))
+        let work = sqlx::query(include_str!("../queries/register_process_manager.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(at.position.get().cast_signed())
             .bind(at.event_id)
-            .execute(self.database.background())
-            .await?;
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
         Ok(())
     }
 
@@ -121,12 +124,12 @@ impl ProcessManagerStore for PgProcessManagerStore {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<PendingCommand>, Source> {
-        let rows = sqlx::query(include_str!("../queries/read_pending_commands.sql"))
+        let work = sqlx::query(include_str!("../queries/read_pending_commands.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(i64::try_from(limit)?)
-            .fetch_all(self.database.background())
-            .await?;
+            .fetch_all(self.database.background());
+        let rows = self.database.in_background(work).await?;
         rows.iter().map(pending_command).collect()
     }
 
@@ -135,13 +138,13 @@ impl ProcessManagerStore for PgProcessManagerStore {
             .iter()
             .map(|(position, index)| (position.get().cast_signed(), index.cast_signed()))
             .unzip();
-        sqlx::query(include_str!("../queries/delete_pending_commands.sql"))
+        let work = sqlx::query(include_str!("../queries/delete_pending_commands.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(positions)
             .bind(indexes)
-            .execute(self.database.background())
-            .await?;
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
         Ok(())
     }
 

@@ -26,38 +26,38 @@ impl PgRelayStore {
 
 impl RelayStore for PgRelayStore {
     async fn lease(&self, holder: Uuid) -> Result<bool, Source> {
-        let leased = sqlx::query(include_str!("../queries/lease_relay.sql"))
+        let work = sqlx::query(include_str!("../queries/lease_relay.sql"))
             .bind(self.log)
             .bind(holder)
-            .execute(self.database.background())
-            .await?;
+            .execute(self.database.background());
+        let leased = self.database.in_background(work).await?;
         Ok(leased.rows_affected() == 1)
     }
 
     async fn release(&self, holder: Uuid) -> Result<(), Source> {
-        sqlx::query(include_str!("../queries/release_relay.sql"))
+        let work = sqlx::query(include_str!("../queries/release_relay.sql"))
             .bind(self.log)
             .bind(holder)
-            .execute(self.database.background())
-            .await?;
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
         Ok(())
     }
 
     async fn published(&self) -> Result<Position, Source> {
-        let published: Option<i64> = sqlx::query_scalar("select published from callboard.relays where log = $1")
+        let work = sqlx::query_scalar("select published from callboard.relays where log = $1")
             .bind(self.log)
-            .fetch_optional(self.database.background())
-            .await?;
+            .fetch_optional(self.database.background());
+        let published: Option<i64> = self.database.in_background(work).await?;
         Ok(Position::new(published.unwrap_or_default().unsigned_abs()))
     }
 
     async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
-        let moved = sqlx::query(include_str!("../queries/advance_relay.sql"))
+        let work = sqlx::query(include_str!("../queries/advance_relay.sql"))
             .bind(self.log)
             .bind(from.get().cast_signed())
             .bind(to.get().cast_signed())
-            .execute(self.database.background())
-            .await?;
+            .execute(self.database.background());
+        let moved = self.database.in_background(work).await?;
         Ok(moved.rows_affected() == 1)
     }
 }

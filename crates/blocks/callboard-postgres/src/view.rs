@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::database::Database;
+use crate::database::{Database, within};
 use crate::error::{Class, classify};
 use crate::projection::{Table, as_text, version_of};
 
@@ -63,6 +63,11 @@ impl<P: Projection> PgView<P> {
         self.table.get_or_try_init(look_up).await
     }
 
+    async fn reading<T>(&self, read: impl Future<Output = Result<T, Source>>) -> Result<T, ViewError> {
+        let read = within(self.database.query_deadline(), read).await;
+        read.map_err(|source| ViewError { view: P::NAME, source })
+    }
+
     async fn read_row(&self, key: &P::Key) -> Result<Option<P::Row>, Source> {
         let table = self.table().await?;
         let mut query = sqlx::query_scalar(AssertSqlSafe(table.get.as_str()));
@@ -96,14 +101,14 @@ impl<P: Projection> PgView<P> {
         Ok(Position::new(position.unsigned_abs()))
     }
 
-    async fn wait(&self, position: Position, deadline: Instant) -> Result<Position, Source> {
+    async fn wait(&self, position: Position, deadline: Instant) -> Result<Position, ViewError> {
         // Watches before it looks, so that nothing falls between.
         let mut watch = self
             .database
             .watcher()
             .watch((P::Log::NAME, P::NAME), version_of::<P>());
         watch.position.mark_unchanged();
-        let mut found = self.read_position().await?;
+        let mut found = self.reading(self.read_position()).await?;
         while found < position {
             if tokio::time::timeout_at(deadline, watch.position.changed())
                 .await
@@ -119,24 +124,20 @@ impl<P: Projection> PgView<P> {
 
 impl<P: Projection> ViewStore<P> for PgView<P> {
     fn get<'a>(&'a self, key: &'a P::Key) -> BoxFuture<'a, Result<Option<P::Row>, ViewError>> {
-        Box::pin(async move { self.read_row(key).await.map_err(view_error::<P>) })
+        Box::pin(self.reading(self.read_row(key)))
     }
 
     fn page<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<P::Row>, ViewError>> {
-        Box::pin(async move { self.read_page(page).await.map_err(view_error::<P>) })
+        Box::pin(self.reading(self.read_page(page)))
     }
 
     fn position(&self) -> BoxFuture<'_, Result<Position, ViewError>> {
-        Box::pin(async move { self.read_position().await.map_err(view_error::<P>) })
+        Box::pin(self.reading(self.read_position()))
     }
 
     fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Position, ViewError>> {
-        Box::pin(async move { self.wait(position, deadline).await.map_err(view_error::<P>) })
+        Box::pin(self.wait(position, deadline))
     }
-}
-
-fn view_error<P: Projection>(source: Source) -> ViewError {
-    ViewError { view: P::NAME, source }
 }
 
 /// A value that isn't of its column's type (a cursor that somebody made up) matches no row.

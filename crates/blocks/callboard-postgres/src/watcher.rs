@@ -11,8 +11,12 @@ use callboard::Position;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::database::within;
+
 /// How often the database is asked while somebody waits.
 const POLL_EVERY: Duration = Duration::from_millis(10);
+/// How long one look may take.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
 /// The pause after the database couldn't be asked.
 const POLL_AFTER_ERROR: Duration = Duration::from_millis(200);
 
@@ -92,11 +96,11 @@ impl Watcher {
 
     async fn look(&self, keys: &[Key]) -> Result<(), sqlx::Error> {
         let (logs, subscribers): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
-        let found: Vec<(i64, i32, i64)> = sqlx::query_as(include_str!("../queries/read_watched_positions.sql"))
+        let look = sqlx::query_as(include_str!("../queries/read_watched_positions.sql"))
             .bind(logs)
             .bind(subscribers)
-            .fetch_all(&self.pool)
-            .await?;
+            .fetch_all(&self.pool);
+        let found: Vec<(i64, i32, i64)> = within(LOOK_WITHIN, look).await?;
         let state = self.state();
         for (index, version, position) in found {
             let key = usize::try_from(index - 1).ok().and_then(|index| keys.get(index));

@@ -19,7 +19,7 @@ impl Random {
     fn seeded() -> Self {
         let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        println!("SEED={seed}");
+        eprintln!("SEED={seed}");
         Self(seed | 1)
     }
 
@@ -51,7 +51,7 @@ async fn appends_that_are_cut_off_and_repeated_are_recorded_once_each_in_order()
     projections.start().await.expect("the projections reach the head");
     let (plain, inline) = (items_log(&connections), PgLog::with_inline(&connections, projections));
     let mut version = 0;
-    for _ in 0..150 {
+    for _ in 0..80 {
         let log = if random.below(2) == 0 { &plain } else { &inline };
         let expected = head(log).await;
         let events = (0..=random.below(4)).map(|_| {

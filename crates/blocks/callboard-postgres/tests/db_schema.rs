@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use callboard::contract::ItemsLog;
+use callboard::log::{Append, Appended, LogStore};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{SchemaStatus, migrate, schema_status};
+use callboard_postgres::{Database, DatabaseConfig, PgLog, SchemaStatus, migrate, schema_status};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 /// The places of a template, filled for `warehouse.products`.
@@ -70,6 +72,34 @@ async fn an_older_binary_meets_a_newer_schema_and_starts() {
         schema_status(connections.queries()).await.expect("a status"),
         SchemaStatus::Newer
     );
+}
+
+#[tokio::test]
+async fn a_plain_login_that_owns_its_database_can_migrate_and_serve_in_the_services_role() {
+    let roles = TestDatabase::create().await;
+    let login = format!("callboard_test_login_{}", uuid::Uuid::new_v4().simple());
+    roles
+        .execute(&format!("create role {login} login password 'for this test'"))
+        .await;
+    let served = {
+        let database = TestDatabase::create_empty().await;
+        database
+            .execute(&format!("alter database {} owner to {login}", database.name()))
+            .await;
+        let (_, server) = database.url().split_once('@').expect("a URL with a user");
+        let url = format!("postgres://{login}:for%20this%20test@{server}");
+        migrate(&url)
+            .await
+            .expect("it may not grant the role, and migrates all the same");
+        roles.execute(&format!("grant callboard_service to {login}")).await;
+        let connections = Database::new(DatabaseConfig::new(url)).expect("a URL");
+        let log = PgLog::new::<ItemsLog>(&connections);
+        let appended = log.append(&Append::default()).await;
+        connections.close().await;
+        appended
+    };
+    roles.execute(&format!("drop role {login}")).await;
+    assert!(matches!(served, Ok(Appended::Done { .. })), "{served:?}");
 }
 
 #[tokio::test]

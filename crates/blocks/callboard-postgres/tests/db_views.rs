@@ -335,6 +335,32 @@ async fn a_query_that_waits_is_woken_by_a_commit_here_and_by_one_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_commit_here_wakes_the_waiting_query_without_asking_the_database() {
+    let database = items_database().await;
+    let connections = database.connect_as("asker");
+    let log = items_log(&connections);
+    record(&log, vec![put("x", 1, "plain")]).await;
+    let mut projection = PgProjection::<Items>::new(&connections);
+    projection.start().await.expect("it starts");
+    let view = PgViews::new(&connections).view::<Items>();
+    let deadline = Instant::now() + common::PATIENCE;
+    let waiter = tokio::spawn(async move { view.wait_for(Position::new(1), deadline).await });
+    let asked = "select pid::text from pg_stat_activity where datname = current_database() \
+                 and application_name = 'asker queries' and query like '%unnest%' and state = 'idle'";
+    eventually("it has looked", async || !database.texts(asked).await.is_empty()).await;
+    // From here on nobody can ask: every connection for queries is taken.
+    let mut taken = Vec::new();
+    for _ in 0..8 {
+        taken.push(connections.queries().acquire().await.expect("a connection"));
+    }
+    projection
+        .apply(&all_items(&log).await, Lock::Wait)
+        .await
+        .expect("it applies");
+    assert_eq!(waiter.await.expect("it ends").expect("an answer"), Position::new(1));
+}
+
+#[tokio::test]
 async fn waiting_outlives_a_lost_connection() {
     let database = items_database().await;
     let (_connections, log, mut projection) = filled(&database, 1).await;

@@ -13,7 +13,7 @@ use callboard::{Checkpoint, Event, Log, Position, Recorded, StreamName, Version}
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, within};
 use crate::error::Class;
 use crate::inline::{Inline, InlineError, InlineProjections};
 
@@ -41,38 +41,45 @@ struct Inner {
     name: &'static str,
     pool: PgPool,
     link: Link,
+    /// For a read: the server's own timeout ends it earlier, unless the connection is dead.
+    read_deadline: Duration,
+    /// For an append.
     deadline: Duration,
     inline: Option<Arc<dyn Inline>>,
 }
 
 impl PgLog {
-    /// The log of `L`, read through the pool for background work: for a writer and for subscribers.
+    /// The log of `L`, for a writer and for whoever follows it.
     pub fn new<L: Log>(database: &Database) -> Self {
-        Self::with(database, L::NAME, database.background().clone(), None)
-    }
-
-    /// The log of `L`, read through the pool for queries: for event feeds and the like.
-    pub fn for_queries<L: Log>(database: &Database) -> Self {
-        Self::with(database, L::NAME, database.queries().clone(), None)
+        let (pool, deadline) = (database.logs(), database.background_deadline());
+        Self::with(database, L::NAME, pool, deadline, None)
     }
 
     /// The log of `L` with projections that are folded inside each append's transaction. Call
     /// [`InlineProjections::start`] before the first append.
     pub fn with_inline<L: Log>(database: &Database, projections: InlineProjections<L>) -> Self {
-        Self::with(
-            database,
-            L::NAME,
-            database.background().clone(),
-            Some(Arc::new(projections)),
-        )
+        let (pool, deadline) = (database.logs(), database.background_deadline());
+        Self::with(database, L::NAME, pool, deadline, Some(Arc::new(projections)))
     }
 
-    fn with(database: &Database, name: &'static str, pool: PgPool, inline: Option<Arc<dyn Inline>>) -> Self {
-        let link = Link::new(database);
+    /// The log of `L`, read through the pool for queries: for event feeds and the like.
+    pub fn for_queries<L: Log>(database: &Database) -> Self {
+        let (pool, deadline) = (database.queries(), database.query_deadline());
+        Self::with(database, L::NAME, pool, deadline, None)
+    }
+
+    fn with(
+        database: &Database,
+        name: &'static str,
+        pool: &PgPool,
+        read_deadline: Duration,
+        inline: Option<Arc<dyn Inline>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             name,
-            pool,
-            link,
+            pool: pool.clone(),
+            link: Link::new(database),
+            read_deadline,
             deadline: APPEND_DEADLINE,
             inline,
         }))
@@ -83,11 +90,12 @@ impl PgLog {
         self.0.name
     }
 
-    fn read_error(&self, source: sqlx::Error) -> ReadError {
-        ReadError {
+    async fn reading<T>(&self, read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, ReadError> {
+        let read = within(self.0.read_deadline, read).await;
+        read.map_err(|source| ReadError {
             log: self.0.name.into(),
             source: source.into(),
-        }
+        })
     }
 
     /// One statement, so that no BEGIN is sent: nothing can be left open.
@@ -140,11 +148,10 @@ impl PgLog {
 
 impl LogReader for PgLog {
     async fn head(&self) -> Result<Checkpoint, ReadError> {
-        let head: Option<(i64, Uuid)> = sqlx::query_as(include_str!("../../queries/read_head.sql"))
+        let head = sqlx::query_as(include_str!("../../queries/read_head.sql"))
             .bind(self.0.name)
-            .fetch_optional(&self.0.pool)
-            .await
-            .map_err(|error| self.read_error(error))?;
+            .fetch_optional(&self.0.pool);
+        let head: Option<(i64, Uuid)> = self.reading(head).await?;
         Ok(head.map_or(Checkpoint::START, |(position, event_id)| Checkpoint {
             position: rows::position(position),
             event_id,
@@ -153,7 +160,7 @@ impl LogReader for PgLog {
 
     async fn read(&self, after: Position, limit: usize) -> Result<Slice, ReadError> {
         let read = async { read_slice(&mut *self.0.pool.acquire().await?, self.0.name, after, limit).await };
-        read.await.map_err(|error| self.read_error(error))
+        self.reading(read).await
     }
 
     async fn read_streams(
@@ -177,7 +184,7 @@ impl LogReader for PgLog {
                 .map(rows::recorded_with_previous)
                 .collect::<Result<Vec<_>, sqlx::Error>>()
         };
-        read.await.map_err(|error| self.read_error(error))
+        self.reading(read).await
     }
 }
 

@@ -179,7 +179,8 @@ impl<P: Projection> Subscriber for PgProjection<P> {
             let mut connection = self.database.background().acquire().await?;
             checkpoint::read::<P>(&mut connection).await?.usable::<P>()
         };
-        read.await.map_err(|failure: Failure| failure.into_error(P::NAME))
+        let read = self.database.in_background(read).await;
+        read.map_err(|failure: Failure| failure.into_error(P::NAME))
     }
 
     async fn apply(&mut self, events: &[Recorded<EventOf<P>>], lock: Lock) -> Result<Applied, SubscriberError> {
@@ -198,11 +199,11 @@ impl<P: Projection> Subscriber for PgProjection<P> {
 
 /// Stores that a subscriber has halted.
 pub(crate) async fn halt_named(database: &Database, log: &str, name: &str, reason: &str) -> Result<(), Source> {
-    sqlx::query(include_str!("../../queries/halt_subscriber.sql"))
+    let work = sqlx::query(include_str!("../../queries/halt_subscriber.sql"))
         .bind(log)
         .bind(name)
         .bind(reason)
-        .execute(database.background())
-        .await?;
+        .execute(database.background());
+    database.in_background(work).await?;
     Ok(())
 }
