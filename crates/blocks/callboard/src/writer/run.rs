@@ -71,6 +71,8 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         loop {
             tokio::select! {
                 biased;
+                // First, or a queue that is never empty would keep the writer from ending.
+                () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
                 taken = self.requests.recv_many(&mut arrived, self.config.batch_commands) => {
                     if taken == 0 {
                         return;
@@ -78,7 +80,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                     self.gather(&mut arrived).await;
                     self.settle(arrived.drain(..).filter_map(Prepared::new).collect(), &shutdown).await;
                 }
-                () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
                 () = tokio::time::sleep(self.config.follow_every) => {
                     if let Err(error) = self.follow().await {
                         tracing::warn!(log = L::NAME, error = crate::error_chain(&error), "the writer can't follow its log");

@@ -39,6 +39,9 @@ pub enum Fault {
     Away,
 }
 
+/// Told when the call is there, and tells when it may go on.
+type Standstill = (oneshot::Sender<()>, oneshot::Receiver<()>);
+
 #[derive(Default)]
 struct Script {
     faults: VecDeque<Fault>,
@@ -46,7 +49,7 @@ struct Script {
     afterwards: Option<Fault>,
     /// So many of the next calls fail.
     failing: HashMap<Step, usize>,
-    pauses: HashMap<Step, VecDeque<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+    pauses: HashMap<Step, VecDeque<Standstill>>,
     /// Appends whose data hold this text are rejected.
     rejects: Option<String>,
     projection_fails_on: Option<String>,

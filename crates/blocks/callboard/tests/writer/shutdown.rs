@@ -86,6 +86,27 @@ async fn everything_that_was_taken_is_answered_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_also_under_load_that_never_ceases() {
+    let (_, writer) = with_accounts().await;
+    let clients = (0..8).map(|_| async {
+        let mut done = 0;
+        while done < 1_000 && writer.execute(deposit("a", 1)).await.is_ok() {
+            done += 1;
+            if done == 10 {
+                writer.shutdown.cancel();
+            }
+        }
+        done
+    });
+    let done = futures::future::join_all(clients).await;
+    assert!(
+        done.iter().all(|done| *done < 20),
+        "who comes after the shutdown is told so: {done:?}"
+    );
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_an_unknown_outcome_no_longer_than_its_clients_do() {
     let (log, writer) = with_accounts().await;
     log.all_appends(Some(Fault::Lost));
