@@ -10,6 +10,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
 
+/// What Postgres remarks on in passing, such as a schema that exists already.
+const QUIET: &str = "sqlx::postgres::notice=warn";
+
 /// Starts logging, once in a process. JSON lines carry every span around an event with its fields,
 /// so that a correlation id is found from the request to the projection.
 ///
@@ -17,7 +20,7 @@ use crate::config::Config;
 /// When this process logs already.
 pub fn init(config: &Config) -> anyhow::Result<()> {
     // First, so that the filter may say otherwise.
-    let filter = format!("{LOG_DIRECTIVES},{}", config.log_filter);
+    let filter = format!("{LOG_DIRECTIVES},{QUIET},{}", config.log_filter);
     let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
     let terminal = std::io::stderr().is_terminal();
     let json = config.log_json.unwrap_or(!terminal);
