@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::database::{SERVICE_ROLE, connect, options};
 use crate::error::PostgresError;
-use crate::migrate::{SchemaStatus, schema_of};
+use crate::migrate::{SchemaStatus, migrator, schema_of};
 
 /// How long the server may take to connect.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -61,12 +61,6 @@ async fn look(connection: &mut PgConnection) -> Result<Inspection, sqlx::Error> 
         .await?;
     let answered = Timestamp::now();
     let is_service: bool = row.try_get(6)?;
-    if is_service {
-        // As services do: their logins may read nothing by themselves.
-        sqlx::query(AssertSqlSafe(format!("set role {SERVICE_ROLE}")))
-            .execute(&mut *connection)
-            .await?;
-    }
     Ok(Inspection {
         server_version: row.try_get(0)?,
         server_version_number: row.try_get(1)?,
@@ -74,9 +68,39 @@ async fn look(connection: &mut PgConnection) -> Result<Inspection, sqlx::Error> 
         is_superuser: row.try_get(3)?,
         has_service_role: row.try_get(5)?,
         is_service,
-        schema: schema_of(connection).await?,
+        schema: schema(connection, is_service).await?,
         clock_ahead: clock_ahead(&row, asked, answered)?,
     })
+}
+
+async fn schema(connection: &mut PgConnection, is_service: bool) -> Result<SchemaStatus, sqlx::Error> {
+    match schema_of(connection).await {
+        Err(error) if is_denied(&error) => {}
+        known => return known,
+    }
+    if is_service {
+        // A login that doesn't inherit its rights.
+        sqlx::query(AssertSqlSafe(format!("set role {SERVICE_ROLE}")))
+            .execute(&mut *connection)
+            .await?;
+        match schema_of(connection).await {
+            Err(error) if is_denied(&error) => {}
+            known => return known,
+        }
+    }
+    // Somebody is migrating: the schema is there, and what others may do in it is granted last.
+    Ok(SchemaStatus::Behind {
+        missing: migrator().iter().count(),
+    })
+}
+
+fn is_denied(error: &sqlx::Error) -> bool {
+    code(error) == Some("42501")
+}
+
+fn code(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?;
+    error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
 }
 
 fn clock_ahead(row: &PgRow, asked: Timestamp, answered: Timestamp) -> Result<SignedDuration, sqlx::Error> {
@@ -118,16 +142,12 @@ impl PostgresError {
         };
         match cause {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Trouble::NoServer,
-            sqlx::Error::Database(error) => {
-                let code = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code);
-                match code {
-                    Some("3D000") => Trouble::NoDatabase,
-                    Some("28000" | "28P01") => Trouble::Login,
-                    Some("42501") => Trouble::Rights,
-                    _ => Trouble::Other,
-                }
-            }
-            _ => Trouble::Other,
+            error => match code(error) {
+                Some("3D000") => Trouble::NoDatabase,
+                Some("28000" | "28P01") => Trouble::Login,
+                Some("42501") => Trouble::Rights,
+                _ => Trouble::Other,
+            },
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum SchemaStatus {
     Newer,
 }
 
-fn migrator() -> Migrator {
+pub(crate) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../../migrations");
     // An older binary meets a newer schema during each roll-out; migrations expand before they contract.
     migrator.set_ignore_missing(true);
