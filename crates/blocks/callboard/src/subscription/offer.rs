@@ -63,6 +63,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     /// # Errors
     /// [`RunError::Stopped`] when the subscriber has stopped; otherwise retry with the same ones.
     pub async fn offer(&mut self, deliveries: &[Delivery]) -> Result<Vec<Foreign>, RunError> {
+        self.heard += deliveries.len() as u64;
         self.start().await?;
         let before = self.at();
         let Sifted {

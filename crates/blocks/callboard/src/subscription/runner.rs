@@ -54,6 +54,10 @@ pub struct Runner<S: Subscriber, R> {
     checkpoint: Option<Checkpoint>,
     pub(super) status: watch::Sender<Status>,
     stopped: CancellationToken,
+    /// Cancelled when the attached feed is to be left.
+    deaf: CancellationToken,
+    /// How many deliveries were offered.
+    pub(super) heard: u64,
 }
 
 impl<S: Subscriber, R: LogReader> Runner<S, R> {
@@ -65,6 +69,8 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             checkpoint: None,
             status: watch::Sender::new(Status::default()),
             stopped: CancellationToken::new(),
+            deaf: CancellationToken::new(),
+            heard: 0,
         }
     }
 
@@ -95,6 +101,23 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     /// Cancelled as soon as the running subscriber stops.
     pub(super) fn stopped(&self) -> CancellationToken {
         self.stopped.clone()
+    }
+
+    /// Cancelled when the attached feed is to be left, for it delivers nothing.
+    pub(super) fn deaf(&self) -> CancellationToken {
+        self.deaf.clone()
+    }
+
+    pub(super) fn leave_feed(&mut self) {
+        std::mem::take(&mut self.deaf).cancel();
+    }
+
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    pub(super) fn applied(&self) -> u64 {
+        self.status.borrow().applied
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -16,6 +16,11 @@ use crate::subscription::{Connect, Delivery, Feed, Foreign, Lock, Mode, RunError
 /// head before the log is read.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// So many times the log must bring what an attached feed didn't, before the feed is taken for deaf
+/// and connected anew; each time in vain doubles it, up to the most.
+const DEAF_AFTER: u32 = 3;
+const DEAF_AFTER_MOST: u32 = 96;
+
 /// Growing delays with jitter, so that replicas don't knock all at once.
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -179,11 +184,15 @@ async fn drain<S: Subscriber, R: LogReader, F: Feed>(
     shutdown: &CancellationToken,
 ) -> Option<String> {
     loop {
-        let stopped = { runner.lock().await.stopped() };
+        let (stopped, deaf) = {
+            let runner = runner.lock().await;
+            (runner.stopped(), runner.deaf())
+        };
         let deliveries = tokio::select! {
             deliveries = feed.next() => deliveries,
             () = shutdown.cancelled() => return None,
             () = stopped.cancelled() => return None,
+            () = deaf.cancelled() => return Some("it delivers nothing while the log grows".into()),
         };
         let deliveries = match deliveries {
             Ok(deliveries) => deliveries,
@@ -216,26 +225,36 @@ async fn offer<S: Subscriber, R: LogReader>(
     }
 }
 
-/// Looks once a second: whoever's checkpoint stands still behind the head is brought on from the log.
+/// Looks once a second: whoever's checkpoint stands still behind the head is brought on from the
+/// log. A feed that brings nothing meanwhile is connected anew.
 async fn heal<S: Subscriber, R: LogReader>(
     runner: Arc<Mutex<Runner<S, R>>>,
     name: &'static str,
     shutdown: CancellationToken,
 ) {
     let mut seen: Option<Checkpoint> = None;
+    let (mut heard, mut healed, mut patience) = (0, 0, DEAF_AFTER);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        match runner.lock().await.look(seen).await {
+        let mut runner = runner.lock().await;
+        if runner.heard() != heard {
+            (heard, healed, patience) = (runner.heard(), 0, DEAF_AFTER);
+        }
+        let applied = runner.applied();
+        match runner.look(seen).await {
             Ok(checkpoint) => seen = checkpoint,
-            // Said when it stopped.
-            Err(RunError::Stopped { .. }) => seen = None,
             Err(error) => {
                 tracing::warn!(subscriber = name, error = error_chain(&error), "can't look at the log");
                 seen = None;
             }
+        }
+        healed += u32::from(runner.applied() > applied);
+        if healed >= patience {
+            (healed, patience) = (0, DEAF_AFTER_MOST.min(patience * 2));
+            runner.leave_feed();
         }
     }
 }

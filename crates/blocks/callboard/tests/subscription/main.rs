@@ -2,6 +2,7 @@
 
 #[path = "../bank/mod.rs"]
 mod bank;
+mod broker;
 mod halts;
 mod looks;
 mod offers;

@@ -1,12 +1,9 @@
 //! The supervisor: feeds that die, keep silent or never come, and subscribers that halt.
 
-use std::collections::VecDeque;
-use std::future::pending;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callboard::memory::{MemoryBus, MemoryLog};
-use callboard::subscription::{Connect, Delivery, Feed, FeedError, Foreign, Mode, Status, Supervisor};
+use callboard::subscription::{Connect, Delivery, Mode, Status, Supervisor};
 use callboard::writer::Tap;
 use callboard::{Position, Recorded};
 use tokio::sync::{oneshot, watch};
@@ -15,106 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bank::events::noted;
+use crate::broker::{Broker, Plan};
 use crate::support::{Checked, Trouble, all, put, soon, until};
 use crate::{delivered, forged, past, with_past};
-
-/// What the next connection does.
-enum Plan {
-    /// It can't be made.
-    Refused,
-    /// It is never made.
-    Hangs,
-    /// It delivers this and then dies.
-    Dies(Vec<Delivery>),
-    /// It delivers this and then nothing any more.
-    Silent(Vec<Delivery>),
-    /// It delivers this and dies while it is settled.
-    Unsettled(Vec<Delivery>),
-}
-
-#[derive(Clone, Default)]
-struct Broker {
-    plans: Arc<Mutex<VecDeque<Plan>>>,
-    /// When each connection was tried.
-    tried: Arc<Mutex<Vec<Instant>>>,
-    settled: Arc<Mutex<Vec<Vec<Foreign>>>>,
-    /// Told when a feed is dropped.
-    dropped: Arc<Mutex<Option<oneshot::Sender<()>>>>,
-}
-
-struct Planned {
-    broker: Broker,
-    delivers: Vec<Delivery>,
-    dies: bool,
-    settles: bool,
-}
-
-fn lost() -> FeedError {
-    FeedError {
-        feed: "planned".into(),
-        source: "it dies".into(),
-    }
-}
-
-impl Broker {
-    fn new(plans: impl IntoIterator<Item = Plan>) -> Self {
-        let broker = Self::default();
-        broker.plans.lock().expect("no panic").extend(plans);
-        broker
-    }
-
-    fn tried(&self) -> Vec<Instant> {
-        self.tried.lock().expect("no panic").clone()
-    }
-}
-
-impl Connect for Broker {
-    type Feed = Planned;
-
-    /// Without a plan it connects and stays silent.
-    async fn connect(&mut self) -> Result<Planned, FeedError> {
-        self.tried.lock().expect("no panic").push(Instant::now());
-        let plan = self.plans.lock().expect("no panic").pop_front();
-        let (delivers, dies, settles) = match plan.unwrap_or(Plan::Silent(Vec::new())) {
-            Plan::Refused => return Err(lost()),
-            Plan::Hangs => return pending().await,
-            Plan::Dies(delivers) => (delivers, true, true),
-            Plan::Silent(delivers) => (delivers, false, true),
-            Plan::Unsettled(delivers) => (delivers, true, false),
-        };
-        Ok(Planned {
-            broker: self.clone(),
-            delivers,
-            dies,
-            settles,
-        })
-    }
-}
-
-impl Feed for Planned {
-    async fn next(&mut self) -> Result<Vec<Delivery>, FeedError> {
-        if !self.delivers.is_empty() {
-            return Ok(std::mem::take(&mut self.delivers));
-        }
-        if self.dies { Err(lost()) } else { pending().await }
-    }
-
-    async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {
-        if !self.settles {
-            return Err(lost());
-        }
-        self.broker.settled.lock().expect("no panic").push(foreign.to_vec());
-        Ok(())
-    }
-}
-
-impl Drop for Planned {
-    fn drop(&mut self) {
-        if let Some(told) = self.broker.dropped.lock().expect("no panic").take() {
-            let _ = told.send(());
-        }
-    }
-}
 
 struct Running {
     status: watch::Receiver<Status>,
@@ -201,6 +101,53 @@ async fn a_feed_that_never_delivers_or_never_comes_is_healed_from_the_log_within
         }
         running.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deaf_feed_is_left_and_connected_anew_less_and_less_often() {
+    let (log, _, store, _) = with_past(1).await;
+    let broker = Broker::new([]);
+    let mut running = run(&store, &log, broker.clone());
+    running.until(|status| status.mode == Mode::Live).await;
+    let mut length = 1;
+    let mut healed_until = Vec::new();
+    for healed in 1..=30 {
+        length += 1;
+        put(&log, &past(2)[1..]).await;
+        running.at(length).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let connected = broker.tried().len();
+        if connected > healed_until.len() + 1 {
+            healed_until.push(healed);
+        }
+    }
+    assert_eq!(
+        healed_until,
+        [3, 9, 21],
+        "after 3 times in vain, then 6 more, then 12 more"
+    );
+    assert_eq!(running.status.borrow().mode, Mode::Live);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_delivers_now_and_then_is_not_taken_for_deaf() {
+    let (log, _, store, _) = with_past(1).await;
+    let bus = MemoryBus::new();
+    let mut running = run(&store, &log, bus.queue());
+    running.until(|status| status.mode == Mode::Live).await;
+    let mut modes = running.status.clone();
+    let mut length = 1;
+    for turn in 0..20 {
+        length += 1;
+        let fresh = put(&log, &past(2)[1..]).await;
+        if turn % 3 == 2 {
+            bus.recorded(&fresh.into());
+        }
+        running.at(length).await;
+        assert_eq!(modes.borrow_and_update().mode, Mode::Live, "it is never left");
+    }
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
