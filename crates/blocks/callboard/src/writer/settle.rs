@@ -118,7 +118,11 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             .collect();
         let unreadable = match self.cache.load(&self.store, reads.into_iter()).await {
             Ok(unreadable) => unreadable,
-            Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+            Err(error) => {
+                // Nobody else waits for the lock while this one waits for the log.
+                drop(locked);
+                return self.unavailable(&error, deadline, shutdown).await;
+            }
         };
         let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
         if decided.overlay.events.is_empty() && decided.keys.is_empty() {

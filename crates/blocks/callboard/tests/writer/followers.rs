@@ -77,6 +77,24 @@ async fn a_refusal_after_a_put_back_is_no_answer_of_the_lost_timeline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_is_not_confirmed_by_a_head_of_another_timeline() {
+    let (log, writer) = with_accounts().await;
+    writer.done(transfer(1, 80)).await;
+    // The same position again, with other events.
+    log.inner.put_back_to(Position::new(3));
+    log.record_times(
+        3,
+        "account-a",
+        "Credited",
+        serde_json::json!({"account": "a", "amount": 1}),
+    )
+    .await;
+    writer.done(transfer(2, 90)).await;
+    assert_eq!(writer.audit("a").await, "balance 13 events 6 version 6 deposited 100");
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_timeline_that_has_grown_past_the_cache_is_noticed_by_the_event_ids() {
     let (log, writer) = with_accounts().await;
     writer.done(deposit("a", 1)).await;

@@ -115,6 +115,32 @@ async fn past_the_deadline_the_client_hears_that_the_outcome_is_unknown_and_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_unknown_an_outcome_stays_unknown_until_it_is_found_out() {
+    let (log, writer) = with_accounts().await;
+    log.next_appends([Fault::AnswerLost]);
+    log.all_appends(Some(Fault::Away));
+    let answer = writer.with(deposit("a", 1), keyed("k")).await;
+    assert!(
+        matches!(answer, Err(CommandError::OutcomeUnknown)),
+        "it may have been recorded, and was: {answer:?}"
+    );
+    assert_eq!(log.length(), 4);
+    log.all_appends(None);
+    // While it is being found out newcomers are sent away.
+    let again = soon(async {
+        loop {
+            match writer.with(deposit("a", 1), keyed("k")).await {
+                Err(CommandError::Unavailable) => tokio::time::sleep(Duration::from_millis(100)).await,
+                answer => break answer,
+            }
+        }
+    });
+    assert!(again.await.expect("it was done").replayed);
+    assert_eq!(log.length(), 4);
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_never_answers_keeps_nobody_waiting_past_the_deadline() {
     let (log, writer) = with_accounts().await;
     let mut pause = log.pause(Step::Append);
