@@ -258,6 +258,8 @@ fn pool(config: &DatabaseConfig, connections: u32, options: PgConnectOptions) ->
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.acquire_timeout)
+        // What a burst opened is given back soon: connections are the server's scarcest good.
+        .idle_timeout(Duration::from_secs(60))
         .test_before_acquire(false)
         // A ping for each statement would double the round trips; one after a pause finds out
         // about a server that was restarted meanwhile.

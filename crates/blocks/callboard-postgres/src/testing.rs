@@ -14,7 +14,7 @@ use crate::migrate::{fingerprint, migrate};
 pub const DEFAULT_ADMIN_URL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
 /// How long the server may take to connect.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A database of one's own: migrated, uniquely named, dropped with the value, also after a panic.
 pub struct TestDatabase {
@@ -86,8 +86,9 @@ impl TestDatabase {
     pub fn connect_as(&self, application_name: &str) -> Database {
         let config = DatabaseConfig {
             application_name: application_name.into(),
-            query_connections: 8,
-            background_connections: 8,
+            log_connections: 2,
+            query_connections: 4,
+            background_connections: 4,
             ..DatabaseConfig::new(&self.url)
         };
         Database::new(config).expect("the URL was read before")
@@ -98,9 +99,7 @@ impl TestDatabase {
     /// # Panics
     /// When the server can't be reached.
     pub async fn admin(&self) -> PgConnection {
-        connect(&self.options, PATIENCE)
-            .await
-            .expect("the database can be reached")
+        patiently(&self.options).await
     }
 
     /// Runs statements as the administrator.
@@ -187,10 +186,24 @@ async fn admin() -> (PgConnectOptions, PgConnection) {
     let admin = options(&url)
         .expect("DATABASE_URL is a Postgres URL")
         .database("postgres");
-    let connection = connect(&admin, PATIENCE)
-        .await
-        .expect("the server of DATABASE_URL can be reached");
+    let connection = patiently(&admin).await;
     (admin, connection)
+}
+
+/// A connection, as soon as the server has one to give: whole suites share it.
+async fn patiently(options: &PgConnectOptions) -> PgConnection {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match connect(options, PATIENCE).await {
+            Ok(connection) => return connection,
+            Err(sqlx::Error::Database(full))
+                if full.code().as_deref() == Some("53300") && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("the server of DATABASE_URL can't be reached: {error}"),
+        }
+    }
 }
 
 async fn run(connection: &mut PgConnection, statements: &str) {

@@ -350,7 +350,7 @@ async fn a_commit_here_wakes_the_waiting_query_without_asking_the_database() {
     eventually("it has looked", async || !database.texts(asked).await.is_empty()).await;
     // From here on nobody can ask: every connection for queries is taken.
     let mut taken = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..4 {
         taken.push(connections.queries().acquire().await.expect("a connection"));
     }
     projection
