@@ -253,27 +253,53 @@ async fn a_batch_beyond_the_bounds_of_an_append_is_split() {
     let (log, writer) = with_accounts().await;
     let before = log.tried().len();
     let head = log.inner.head().await.expect("a head");
-    // 3 MiB each: two fit into 8 MiB, and no append holds a part of a command.
-    let large = Note {
+    // A small one and then one that has no room beside it; no append holds a part of a command.
+    let bytes = |copies: usize| Note {
         account: "a".into(),
         text: text_for(256 * 1024),
-        copies: 12,
+        copies,
     };
-    let many = Note {
+    let events = |copies: usize| Note {
         account: "b".into(),
         text: "x".into(),
-        copies: 4_000,
+        copies,
     };
-    let answers =
-        join_all((0..12).map(|number| writer.execute(if number < 6 { large.clone() } else { many.clone() }))).await;
+    let notes = [
+        bytes(15),
+        bytes(30),
+        bytes(15),
+        bytes(30),
+        events(4_900),
+        events(9_000),
+        events(4_900),
+        events(9_000),
+    ];
+    let answers = join_all(notes.map(|note| writer.execute(note))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    for append in log.tried().split_off(before) {
-        assert!(append.0 <= 10_000, "{append:?}");
-    }
+    let appends = log.tried().split_off(before);
+    assert!(appends.iter().all(|(events, _)| *events <= 10_000), "{appends:?}");
     let added = all(&log.inner).await.split_off(head.position.get() as usize);
-    assert_eq!(added.len(), 6 * 12 + 6 * 4_000);
+    assert_eq!(added.len(), 2 * (15 + 30 + 4_900 + 9_000));
     let most = largest_append(&log.inner, &log.tried()[..]).await;
     assert!(most <= 8 * 1024 * 1024, "an append of {most} bytes");
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_append_that_is_half_full_takes_no_more() {
+    let (log, writer) = with_accounts().await;
+    let before = log.tried().len();
+    let note = Note {
+        account: "a".into(),
+        text: "x".into(),
+        copies: 500,
+    };
+    join_all((0..20).map(|_| writer.execute(note.clone()))).await;
+    assert_eq!(
+        log.tried().split_off(before),
+        [(5_000, 0), (5_000, 0)],
+        "a larger one would only keep clients waiting"
+    );
     writer.stop().await;
 }
 

@@ -179,6 +179,24 @@ async fn a_log_that_is_away_is_tried_until_the_deadline_and_then_nothing_was_rec
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_behind_a_batch_that_cannot_be_settled_waits_no_longer_than_it() {
+    let (log, writer) = with_accounts().await;
+    log.all_appends(Some(Fault::Away));
+    let mut pause = log.pause(Step::Append);
+    let sent = Instant::now();
+    let first = writer.send(deposit("a", 1), CommandContext::default());
+    pause.arrived().await;
+    let second = writer.send(deposit("b", 1), CommandContext::default());
+    pause.go();
+    for answer in [first, second] {
+        let answer = soon(answer.get()).await;
+        assert!(matches!(answer, Err(CommandError::Unavailable)), "{answer:?}");
+    }
+    assert!(sent.elapsed() < Duration::from_secs(8), "{:?}", sent.elapsed());
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_comes_back_in_time_is_not_noticed() {
     let (log, writer) = with_accounts().await;
     log.next_appends([Fault::Away, Fault::Away, Fault::Away]);

@@ -147,6 +147,37 @@ async fn a_long_tail_is_followed_without_the_lock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_is_put_back_just_before_the_lock_is_not_followed_across_the_timelines() {
+    let (log, writer) = with_accounts().await;
+    let beside = log.beside();
+    let other = run(&beside).await;
+    let mut first_try = log.pause(Step::Append);
+    let answer = writer.send(transfer(1, 60), CommandContext::default());
+    first_try.arrived().await;
+    other.done(deposit("b", 1)).await;
+    let mut lock = log.pause(Step::Lock);
+    first_try.go();
+    lock.arrived().await;
+    // It has followed to 4. Now the log is another one, and longer.
+    log.inner.put_back_to(callboard::Position::new(1));
+    log.record_times(
+        4,
+        "account-a",
+        "Credited",
+        serde_json::json!({"account": "a", "amount": 1}),
+    )
+    .await;
+    lock.go();
+    match soon(answer.get()).await {
+        Err(CommandError::Refused(refusal)) => assert_eq!(refusal.rule, "no-account", "there is no b any more"),
+        answer => panic!("{answer:?}"),
+    }
+    assert_eq!(writer.audit("a").await, "balance 4 events 5 version 5 deposited 0");
+    writer.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_writers_never_spend_a_balance_twice() {
     let (log, writer) = with_accounts().await;
     let others = [run(&log.beside()).await, run(&log.beside()).await];

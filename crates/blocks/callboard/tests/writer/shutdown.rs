@@ -87,7 +87,17 @@ async fn everything_that_was_taken_is_answered_before_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_also_under_load_that_never_ceases() {
-    let (_, writer) = with_accounts().await;
+    let log = FaultyLog::new();
+    // Half of the clients always wait while the other half is in flight.
+    let writer = run_with(
+        &log,
+        WriterConfig {
+            batch_commands: 4,
+            ..WriterConfig::default()
+        },
+    )
+    .await;
+    open_accounts(&writer).await;
     let clients = (0..8).map(|_| async {
         let mut done = 0;
         while done < 1_000 && writer.execute(deposit("a", 1)).await.is_ok() {
