@@ -1,6 +1,8 @@
 //! A client of the public API and the ops listeners.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
@@ -18,6 +20,8 @@ pub struct Api {
     http: Client,
     commands: String,
     queries: String,
+    /// How far the log goes at least: it never gets shorter.
+    seen: Arc<AtomicU64>,
 }
 
 /// A request that isn't sent yet.
@@ -91,6 +95,7 @@ impl Api {
             http: http.expect("plain HTTP needs nothing"),
             commands: format!("http://{commands}"),
             queries: format!("http://{queries}"),
+            seen: Arc::default(),
         }
     }
 
@@ -168,7 +173,10 @@ impl Api {
 
     /// The log's last position.
     pub async fn head(&self) -> u64 {
-        self.events(0).await.len() as u64
+        let seen = self.seen.load(Ordering::Relaxed);
+        let head = seen + self.events(seen).await.len() as u64;
+        self.seen.fetch_max(head, Ordering::Relaxed);
+        head
     }
 
     /// Every row of a list from this position on, page by page.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod backlog;
 pub mod history;
 pub mod load;
 pub mod model;

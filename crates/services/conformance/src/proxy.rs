@@ -63,6 +63,16 @@ impl Proxy {
         let proxy = Self::start(format!("{host}:{}", url.port().unwrap_or(5432))).await;
         url.set_host(Some("127.0.0.1")).expect("a host can be set");
         url.set_port(Some(proxy.address.port())).expect("a port can be set");
+        // What is encrypted can't be looked into.
+        let others: Vec<_> = url
+            .query_pairs()
+            .filter(|(name, _)| name != "sslmode")
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(others)
+            .append_pair("sslmode", "disable");
         (proxy, url.to_string())
     }
 

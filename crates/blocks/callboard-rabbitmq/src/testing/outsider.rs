@@ -97,14 +97,11 @@ impl Outsider {
         }
     }
 
-    /// Throws away everything that waits in a queue.
-    pub async fn purge(&self, queue: &str) {
+    /// Throws away everything that waits in a queue; how many messages that were.
+    pub async fn purge(&self, queue: &str) -> u32 {
         let (name, options) = (short(queue).expect("a short name"), QueuePurgeOptions::default());
-        self.channel()
-            .await
-            .queue_purge(name, options)
-            .await
-            .expect("it is purged");
+        let purged = self.channel().await.queue_purge(name, options).await;
+        purged.expect("it is purged")
     }
 
     /// Deletes a queue, whoever consumes it.

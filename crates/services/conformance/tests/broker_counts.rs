@@ -1,0 +1,160 @@
+//! Built for speed, shown by counts: how many transactions, how many messages in flight.
+
+use callboard::Log;
+use callboard_postgres::{PgLog, PgRelayStore};
+use callboard_rabbitmq::Relay;
+use conformance::support::{eventually, soon};
+use conformance::system::Ground;
+use conformance::{Api, System, Topology, backlog};
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+use warehouse::Warehouse;
+
+const CLIENTS: usize = 64;
+const TURNS: usize = 63;
+const PRODUCTS: usize = 1_000;
+
+/// 64 clients with one request at a time over 1,000 products; how many commands were done.
+async fn load(api: &Api) -> usize {
+    let client = |client: usize| async move {
+        for turn in 0..TURNS {
+            let sku = format!("counted-{}", (client * 131 + turn * 17) % PRODUCTS);
+            api.increase(&sku, 1).send().await.done();
+        }
+        TURNS
+    };
+    join_all((0..CLIENTS).map(client)).await.into_iter().sum()
+}
+
+async fn appends_are_shared(topology: Topology) {
+    let system = System::start(topology).await;
+    let (api, ops) = (&system.api, system.replicas[0].ops);
+    let commands = load(api).await;
+    assert_eq!(api.head().await, commands as u64);
+    // Every event keeps the number of the transaction that recorded it.
+    let query = "select count(distinct xmin::text)::text from callboard.events";
+    let recorded: usize = system.ground().database.texts(query).await[0]
+        .parse()
+        .expect("a number");
+    let sent = api
+        .metric(ops, "callboard_append_transactions_total", "warehouse")
+        .await;
+    let appends = api.metric(ops, "callboard_appends_total", "warehouse").await;
+    eprintln!("{commands} commands in {recorded} transactions, {sent} sent, {appends} done");
+    assert!(
+        recorded * 10 <= commands,
+        "{recorded} transactions for {commands} commands"
+    );
+    assert!(
+        sent * 10.0 <= commands as f64,
+        "{sent} appends were sent for {commands} commands"
+    );
+    assert_eq!(appends, recorded as f64, "one append is one transaction");
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn sixty_four_clients_share_appends_brokered() {
+    appends_are_shared(Topology::Brokered).await;
+}
+
+#[tokio::test]
+async fn sixty_four_clients_share_appends_inline() {
+    appends_are_shared(Topology::Inline).await;
+}
+
+#[tokio::test]
+async fn a_waiting_backlog_is_applied_in_few_transactions() {
+    let ground = Ground::new().await;
+    let head = backlog::record(&ground.database, "waiting", 20_000).await;
+    let projector = ground.projector().await;
+    let api = Api::new(projector.http, projector.http);
+    for path in ["/warehouse/products", "/warehouse/low_stock"] {
+        api.get(path)
+            .at(head)
+            .header("prefer", "wait=30")
+            .send()
+            .await
+            .with_status(200);
+    }
+    assert_eq!(api.quantity("waiting-999", head).await, Some(20));
+    for subscriber in ["warehouse.products", "warehouse.low_stock"] {
+        let of = |name: &'static str| api.metric(projector.ops, name, subscriber);
+        eventually("it is counted", async || {
+            (of("callboard_subscriber_applied_total").await >= head as f64).then_some(())
+        })
+        .await;
+        assert_eq!(of("callboard_subscriber_applied_total").await, head as f64, "each once");
+        let transactions = of("callboard_subscriber_transactions_total").await;
+        eprintln!("{subscriber}: {head} events in {transactions} transactions");
+        assert!(transactions * 20.0 <= head as f64, "{transactions} transactions");
+    }
+    projector.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_in_queues_is_applied_in_few_transactions() {
+    let system = System::start(Topology::Brokered).await;
+    let (api, projector) = (&system.api, &system.replicas[1]);
+    let before = api
+        .metric(projector.ops, "callboard_subscriber_transactions_total", "warehouse.")
+        .await;
+    let head = backlog::record(&system.ground().database, "queued", 20_000).await;
+    for path in ["/warehouse/products", "/warehouse/low_stock"] {
+        api.get(path)
+            .at(head)
+            .header("prefer", "wait=30")
+            .send()
+            .await
+            .with_status(200);
+    }
+    for subscriber in [
+        "warehouse.products",
+        "warehouse.low_stock",
+        "warehouse.low-product-quantity-notification",
+    ] {
+        let of = |name: &'static str| api.metric(projector.ops, name, subscriber);
+        eventually("it is counted", async || {
+            (of("callboard_subscriber_applied_total").await >= head as f64).then_some(())
+        })
+        .await;
+        let transactions = of("callboard_subscriber_transactions_total").await;
+        eprintln!("{subscriber}: {head} events in {transactions} transactions ({before} before)");
+        assert!(transactions * 20.0 <= head as f64, "{transactions} transactions");
+        let applied = of("callboard_subscriber_applied_total").await;
+        assert_eq!(applied, head as f64, "each once");
+    }
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn confirms_are_never_awaited_one_by_one() {
+    let ground = Ground::new().await;
+    let head = backlog::record(&ground.database, "published", 20_000).await;
+    let database = ground.database.connect();
+    let relay = Relay::new(
+        Warehouse::NAME,
+        &ground.sandbox.broker(),
+        &ground.sandbox.topology,
+        PgLog::new::<Warehouse>(&database),
+        PgRelayStore::new::<Warehouse>(&database),
+    );
+    let (handle, stopping) = (relay.handle(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(stopping.clone()));
+    let mut status = handle.status();
+    let published = status.wait_for(|status| status.published.get() == head);
+    let status = soon("everything is published", published)
+        .await
+        .expect("the relay lives")
+        .clone();
+    eprintln!(
+        "{} messages, up to {} in flight, {} moves of the position, {} reads of the log",
+        status.publishes, status.most_in_flight, status.advances, status.reads
+    );
+    assert_eq!(status.publishes, head, "each once");
+    assert!(status.most_in_flight > 100, "{status:?}");
+    assert!(status.advances * 20 <= head, "{status:?}");
+    assert!(status.reads * 20 <= head, "{status:?}");
+    stopping.cancel();
+    running.await.expect("the relay does not panic");
+}

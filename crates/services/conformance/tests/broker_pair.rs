@@ -1,0 +1,340 @@
+//! The pair under what a broker may do to it. Correctness never depends on the broker.
+
+mod pair;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use callboard::log::LogReader;
+use callboard::{Event, Position};
+use callboard_rabbitmq::testing::{Outsider, Proxy, amqp_url};
+use conformance::support::{eventually, soon, within};
+use conformance::system::{Ground, command, projector};
+use conformance::{Api, System, Topology, backlog};
+use futures::future::join_all;
+use pair::{assert_views, load, sell_out};
+use warehouse::WarehouseEvent;
+
+#[tokio::test]
+async fn a_message_decodes_to_the_very_event_that_is_in_the_log_for_every_type() {
+    let system = System::start(Topology::Brokered).await;
+    let outsider = Outsider::connect().await;
+    let topology = &system.ground().sandbox.topology;
+    let mut messages = outsider.listen(topology, "warehouse.#").await;
+    let api = &system.api;
+    let traced = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    api.increase("heard", 50)
+        .header("x-correlation-id", "heard")
+        .send()
+        .await
+        .done();
+    let ask = api.ship("heard", 49).header("x-correlation-id", "heard");
+    let shipped = ask.header("traceparent", traced).send().await.done();
+    let head = api.notified(shipped.position()).await;
+    let log = backlog::log(&system.ground().database);
+    let recorded = log
+        .read(Position::START, 100)
+        .await
+        .expect("the log can be read")
+        .events;
+    assert_eq!(recorded.len() as u64, head);
+    let mut types = BTreeSet::new();
+    for event in recorded {
+        let (key, heard) = soon("a message", messages.next("warehouse")).await;
+        let heard = heard.expect("it can be decoded");
+        assert_eq!(heard, event);
+        assert_eq!(
+            heard.decode::<WarehouseEvent>().expect("known"),
+            event.decode::<WarehouseEvent>().expect("known")
+        );
+        let (name, version) = (&event.event.event_type, event.event.schema_version);
+        assert_eq!(key, format!("warehouse.{name}.v{version}"));
+        types.insert((name.to_string(), version));
+    }
+    let all = WarehouseEvent::TYPES
+        .iter()
+        .map(|known| (known.name.to_owned(), known.schema_version));
+    assert_eq!(types, all.collect(), "every type was heard");
+    drop(messages);
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn a_purged_queue_is_read_from_the_log() {
+    let system = System::start(Topology::Brokered).await;
+    let ground = system.ground();
+    let outsider = Outsider::connect().await;
+    // More than a consumer has in its hands waits in the queue, while its projection is held up.
+    let held = "select from callboard.checkpoints where subscriber = 'products' for update";
+    let held = ground.database.hold(held).await;
+    let head = backlog::record(&ground.database, "purged", 4_000).await;
+    let queue = ground.sandbox.topology.queue("warehouse", "products");
+    eventually("everything is published", async || {
+        let published = system
+            .api
+            .metric(system.replicas[0].ops, "callboard_relay_published", "warehouse")
+            .await;
+        (published >= head as f64).then_some(())
+    })
+    .await;
+    let purged = outsider.purge(&queue).await;
+    assert!(purged > 1_000, "only {purged} messages were thrown away");
+    held.release().await;
+    assert_views(&system.api).await;
+    assert_eq!(system.api.quantity("purged-7", head).await, Some(4));
+    // And on with what comes then.
+    load(&system.api, "afterwards", 50).await;
+    assert_views(&system.api).await;
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_while_consumed_is_declared_again() {
+    let system = System::start(Topology::Brokered).await;
+    let outsider = Outsider::connect().await;
+    let topology = system.ground().sandbox.topology.clone();
+    load(&system.api, "deleted", 50).await;
+    for subscriber in ["products", "low-product-quantity-notification"] {
+        let queue = topology.queue("warehouse", subscriber);
+        outsider.delete_queue(&queue).await;
+        load(&system.api, "deleted", 50).await;
+        within(Duration::from_secs(10), "it is declared again", async || {
+            outsider.consumers(&queue).await.filter(|consumers| *consumers > 0)
+        })
+        .await;
+        assert_views(&system.api).await;
+    }
+    sell_out(&system.api, "deleted-0").await;
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_broker_is_away_commands_go_on_and_views_follow_the_log() {
+    let ground = Ground::new().await;
+    let network = Proxy::start(&amqp_url()).await;
+    let mut config = ground.config();
+    config.amqp_url = network.url().into();
+    let (command, projector) = tokio::join!(command(config.clone()), projector(config));
+    let api = Api::new(command.http, projector.http);
+    for replica in [&command, &projector] {
+        api.until_ready(replica.ops).await;
+    }
+    load(&api, "cut-off", 50).await;
+    network.refuse();
+    for _ in 0..3 {
+        load(&api, "cut-off", 50).await;
+        assert_views(&api).await;
+    }
+    // A process manager's commands don't need it either.
+    sell_out(&api, "cut-off-0").await;
+    for replica in [&command, &projector] {
+        eventually("its absence is said", async || {
+            let ready = api.ops(replica.ops, "/readyz").await;
+            let reason = ready.body["detail"].as_str().unwrap_or_default().contains("AMQP_URL");
+            (ready.status == 503 && reason).then_some(())
+        })
+        .await;
+    }
+    network.accept();
+    let head = api.head().await;
+    for replica in [&command, &projector] {
+        api.until_ready(replica.ops).await;
+    }
+    eventually("everything is published", async || {
+        let published = api.metric(command.ops, "callboard_relay_published", "warehouse").await;
+        (published >= head as f64).then_some(())
+    })
+    .await;
+    load(&api, "cut-off", 50).await;
+    assert_views(&api).await;
+    command.stop().await;
+    projector.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_projectors_each_can_go_away_and_no_event_is_applied_twice() {
+    let ground = Ground::new().await;
+    let (command, one, other) = tokio::join!(ground.command(), ground.projector(), ground.projector());
+    let (of_one, of_other) = (Api::new(command.http, one.http), Api::new(command.http, other.http));
+    for replica in [&command, &one, &other] {
+        of_one.until_ready(replica.ops).await;
+    }
+    load(&of_one, "doubled", 200).await;
+    assert_views(&of_one).await;
+    assert_views(&of_other).await;
+    // Whoever of the two was at it: gone in the middle of it, and back.
+    let ((), _) = tokio::join!(async { drop(one) }, load(&of_other, "doubled", 200));
+    assert_views(&of_other).await;
+    let third = ground.projector().await;
+    let of_third = Api::new(command.http, third.http);
+    of_third.until_ready(third.ops).await;
+    let ((), _) = tokio::join!(async { drop(other) }, load(&of_third, "doubled", 200));
+    assert_views(&of_third).await;
+    sell_out(&of_third, "doubled-0").await;
+    command.stop().await;
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_ours_is_a_dead_letter_and_blocks_nothing() {
+    let system = System::start(Topology::Brokered).await;
+    let (api, ground) = (&system.api, system.ground());
+    let topology = &ground.sandbox.topology;
+    load(api, "forged", 20).await;
+    let head = api.head().await;
+    let log = backlog::log(&ground.database);
+    let mut events = log
+        .read(Position::START, 1_000)
+        .await
+        .expect("the log can be read")
+        .events;
+    let last = events.pop().expect("some");
+    let outsider = Outsider::connect().await;
+    let queue = topology.queue("warehouse", "products");
+    eventually("the projection is at the head", async || {
+        api.get("/warehouse/products").at(head).send().await.with_status(200);
+        Some(())
+    })
+    .await;
+    outsider.publish_bytes("", &queue, b"no event").await;
+    let mut beyond = last.clone();
+    (beyond.position, beyond.previous_id) = (Position::new(head + 1_000), last.id);
+    let mut next = last.clone();
+    (next.position, next.id, next.previous_id) = (Position::new(head + 1), uuid::Uuid::now_v7(), last.id);
+    for forged in [&beyond, &next] {
+        // To the exchange, so that every subscriber gets it.
+        outsider.publish_event(topology, "warehouse", forged).await;
+    }
+    let mut letters = Vec::new();
+    eventually("seven dead letters", async || {
+        letters.extend(outsider.dead_letter(topology).await);
+        (letters.len() == 7).then_some(())
+    })
+    .await;
+    let of = |subscriber: &str| letters.iter().filter(|letter| letter.subscriber == subscriber).count();
+    assert_eq!(of("products"), 3, "{letters:?}");
+    assert_eq!(of("low_stock"), 2, "{letters:?}");
+    assert_eq!(of("low-product-quantity-notification"), 2, "{letters:?}");
+    assert!(letters.iter().all(|letter| !letter.reason.is_empty()), "{letters:?}");
+    assert_eq!(letters.iter().filter(|letter| letter.body == b"no event").count(), 1);
+    assert_eq!(api.head().await, head);
+    // A late copy is no letter, just a duplicate.
+    outsider.publish_event(topology, "warehouse", &last).await;
+    load(api, "forged", 20).await;
+    assert_views(api).await;
+    assert_eq!(outsider.dead_letter(topology).await, None);
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn two_deployments_on_one_broker_and_one_server_share_nothing() {
+    let (one, other) = tokio::join!(System::start(Topology::Brokered), System::start(Topology::Brokered));
+    let (first, second) = tokio::join!(load(&one.api, "crossed", 100), load(&other.api, "crossed", 60));
+    assert_eq!((first, second), (100, 60));
+    let (here, there) = (one.api.events(0).await, other.api.events(0).await);
+    assert_eq!((here.len(), there.len()), (100, 60));
+    assert!(
+        here.iter()
+            .all(|event| there.iter().all(|other| other["id"] != event["id"]))
+    );
+    for system in [&one, &other] {
+        assert_views(&system.api).await;
+        let outsider = Outsider::connect().await;
+        let topology = &system.ground().sandbox.topology;
+        assert_eq!(outsider.dead_letter(topology).await, None);
+    }
+    // What one of them notifies is nothing to the other one.
+    sell_out(&one.api, "crossed-0").await;
+    assert_eq!(other.api.head().await, 60);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn subscribers_halt_loudly_at_an_event_that_they_cannot_read_and_commands_go_on() {
+    let system = System::start(Topology::Brokered).await;
+    let (api, ground) = (&system.api, system.ground());
+    let known = api.increase("halted", 50).send().await.done();
+    api.get("/warehouse/products").at(1).send().await.with_status(200);
+    let log = backlog::log(&ground.database);
+    let mut future = log
+        .read(Position::START, 1)
+        .await
+        .expect("the log can be read")
+        .events
+        .remove(0);
+    future.position = Position::new(2);
+    future.stream = callboard::StreamName::of("product", "future");
+    (future.id, future.event.event_type) = (uuid::Uuid::now_v7(), "ProductTeleported".into());
+    backlog::put(&ground.database, &[future]).await;
+    let named = [
+        ("products", system.replicas[1].ops),
+        ("low_stock", system.replicas[1].ops),
+        ("low-product-quantity-notification", system.replicas[0].ops),
+    ];
+    for (subscriber, ops) in named {
+        eventually("it halts", async || {
+            let ready = api.ops(ops, "/readyz").await;
+            let detail = ready.body["detail"].as_str().unwrap_or_default().to_owned();
+            let said = detail.contains(&format!("warehouse.{subscriber} is halted"))
+                && detail.contains("position 2")
+                && detail.contains("ProductTeleported");
+            (ready.status == 503 && said).then_some(())
+        })
+        .await;
+        let query = format!("select state || ': ' || reason from callboard.subscribers where name = '{subscriber}'");
+        let row = ground.database.texts(&query).await;
+        assert!(
+            row[0].starts_with("halted: ") && row[0].contains("ProductTeleported"),
+            "{row:?}"
+        );
+    }
+    // Commands go on, and the views answer with what they have.
+    let ship = api.ship("halted", 10).if_version(known.version()).send().await.done();
+    assert_eq!(ship.position(), 3);
+    api.ops(system.replicas[0].ops, "/livez").await.with_status(200);
+    assert_eq!(api.quantity("halted", 0).await, Some(50));
+    let late = api
+        .get("/warehouse/products/halted")
+        .at(3)
+        .header("prefer", "wait=1")
+        .send()
+        .await;
+    assert_eq!(
+        late.problem(503, "view-behind").header("callboard-position"),
+        "warehouse:1"
+    );
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn one_subscriber_that_halts_leaves_the_others_running() {
+    let system = System::start(Topology::Brokered).await;
+    let (api, ground) = (&system.api, system.ground());
+    let poison = "alter table warehouse.low_stock add constraint no_poison check (sku <> 'poison')";
+    ground.database.execute(poison).await;
+    api.increase("poison", 10).send().await.done();
+    let shipped = api.ship("poison", 8).send().await.done();
+    let notified = api.notified(shipped.position()).await;
+    assert_eq!(api.quantity("poison", notified).await, Some(2));
+    eventually("it halts", async || {
+        let ready = api.ops(system.replicas[1].ops, "/readyz").await;
+        let detail = ready.body["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(!detail.contains("warehouse.products"), "{detail}");
+        let said = detail.contains("warehouse.low_stock is halted") && detail.contains("position 2");
+        (ready.status == 503 && said).then_some(())
+    })
+    .await;
+    // Everything else goes on.
+    let all = join_all((0..20).map(|_| api.increase("fine", 5).send())).await;
+    let head = all
+        .into_iter()
+        .map(|answer| answer.done().position())
+        .max()
+        .expect("some");
+    assert_eq!(api.quantity("fine", head).await, Some(100));
+    api.ops(system.replicas[0].ops, "/readyz").await.with_status(200);
+    let low = api.get("/warehouse/low_stock").send().await.with_status(200);
+    assert!(low.rows().is_empty(), "nothing of a run that failed is shown: {low:?}");
+    system.stop().await;
+}
