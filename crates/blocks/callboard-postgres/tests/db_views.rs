@@ -2,21 +2,16 @@
 
 mod common;
 
-use std::time::Duration;
-
 use callboard::contract::{Item, ItemEvent, ItemFact, Items, ItemsLog};
 use callboard::log::{LogStore, NewEvent};
 use callboard::relay::RelayStore;
 use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
-use callboard::view::ViewStore;
-use callboard::{Checkpoint, Page, Position, Projection, Recorded, Views};
+use callboard::{Checkpoint, Position, Projection, Recorded};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{
-    Database, PgLog, PgProjection, PgRelayStore, PgView, PgViews, pause_subscriber, rebuild_projection,
-    resume_subscriber,
+    Database, PgProjection, PgRelayStore, PgView, pause_subscriber, rebuild_projection, resume_subscriber,
 };
-use common::{all_items, append, event, eventually, fact, items_database, items_log, put, record};
-use serde_json::json;
+use common::{all_items, append, apply_all, event, fact, filled, items_database, items_log, put, record, shelves};
 use tokio::time::Instant;
 
 /// `Items`, folded otherwise by a newer release.
@@ -40,33 +35,6 @@ impl Projection for NewerItems {
             label: format!("new {}", row.label),
             ..row
         })
-    }
-}
-
-/// A log with so many events, of as many shelves, and its projection at the start.
-async fn filled(database: &TestDatabase, events: usize) -> (Database, PgLog, PgProjection<Items>) {
-    let connections = database.connect();
-    let log = items_log(&connections);
-    let shelves = (1..=events).map(|number| put(&format!("s{number}"), 1, "plain"));
-    record(&log, shelves.collect()).await;
-    let projection = PgProjection::<Items>::new(&connections);
-    (connections, log, projection)
-}
-
-async fn shelves(database: &TestDatabase) -> Vec<String> {
-    database
-        .texts("select shelf || ' ' || label || ' ' || weight from contract.items order by shelf")
-        .await
-}
-
-async fn apply_all<P: Projection<Log = ItemsLog>>(projection: &mut PgProjection<P>, log: &PgLog) -> usize {
-    match projection
-        .apply(&all_items(log).await, Lock::Wait)
-        .await
-        .expect("it applies")
-    {
-        Applied::Moved { events, .. } => events,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -295,141 +263,6 @@ async fn a_missing_table_is_no_fault_of_the_events() {
     let (_connections, _log, mut projection) = filled(&database, 1).await;
     let outcome = projection.start().await;
     assert!(matches!(outcome, Err(SubscriberError::Transient { .. })), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn a_query_that_waits_is_woken_by_a_commit_here_and_by_one_elsewhere() {
-    let database = items_database().await;
-    let (connections, log, mut here) = filled(&database, 2).await;
-    let elsewhere = database.connect();
-    let view = PgViews::new(&connections).view::<Items>();
-    here.start().await.expect("it starts");
-    let events = all_items(&log).await;
-    let wait = |position| {
-        let view = view.clone();
-        let deadline = Instant::now() + common::PATIENCE;
-        tokio::spawn(async move {
-            view.wait_for(Position::new(position), deadline)
-                .await
-                .expect("an answer")
-        })
-    };
-    let waiters: Vec<_> = (0..20).map(|_| wait(1)).collect();
-    here.apply(&events[..1], Lock::Wait).await.expect("it applies");
-    for waiter in waiters {
-        assert_eq!(waiter.await.expect("it ends"), Position::new(1));
-    }
-    let waiter = wait(2);
-    PgProjection::<Items>::new(&elsewhere)
-        .apply(&events[1..], Lock::Wait)
-        .await
-        .expect("it applies");
-    assert_eq!(waiter.await.expect("it ends"), Position::new(2));
-    // Nobody waits any more: nobody asks any more, and the next one who waits is served again.
-    let soon = Instant::now() + Duration::from_millis(30);
-    assert_eq!(
-        view.wait_for(Position::new(3), soon).await.expect("an answer"),
-        Position::new(2)
-    );
-    assert!(Instant::now() >= soon, "it waited as long as it was asked to");
-}
-
-#[tokio::test]
-async fn a_commit_here_wakes_the_waiting_query_without_asking_the_database() {
-    let database = items_database().await;
-    let connections = database.connect_as("asker");
-    let log = items_log(&connections);
-    record(&log, vec![put("x", 1, "plain")]).await;
-    let mut projection = PgProjection::<Items>::new(&connections);
-    projection.start().await.expect("it starts");
-    let view = PgViews::new(&connections).view::<Items>();
-    let deadline = Instant::now() + common::PATIENCE;
-    let waiter = tokio::spawn(async move { view.wait_for(Position::new(1), deadline).await });
-    let asked = "select pid::text from pg_stat_activity where datname = current_database() \
-                 and application_name = 'asker queries' and query like '%unnest%' and state = 'idle'";
-    eventually("it has looked", async || !database.texts(asked).await.is_empty()).await;
-    // From here on nobody can ask: every connection for queries is taken.
-    let mut taken = Vec::new();
-    for _ in 0..4 {
-        taken.push(connections.queries().acquire().await.expect("a connection"));
-    }
-    projection
-        .apply(&all_items(&log).await, Lock::Wait)
-        .await
-        .expect("it applies");
-    assert_eq!(waiter.await.expect("it ends").expect("an answer"), Position::new(1));
-}
-
-#[tokio::test]
-async fn waiting_outlives_a_lost_connection() {
-    let database = items_database().await;
-    let (_connections, log, mut projection) = filled(&database, 1).await;
-    let queries = database.connect_as("asker");
-    let view = PgViews::new(&queries).view::<Items>();
-    projection.start().await.expect("it starts");
-    let deadline = Instant::now() + common::PATIENCE;
-    let waiter = tokio::spawn(async move { view.wait_for(Position::new(1), deadline).await });
-    eventually("it asks", async || {
-        common::backends(&database, "asker queries").await > 0
-    })
-    .await;
-    common::terminate(&database, "asker queries").await;
-    projection
-        .apply(&all_items(&log).await, Lock::Wait)
-        .await
-        .expect("it applies");
-    match waiter.await.expect("it ends") {
-        Ok(position) => assert_eq!(position, Position::new(1)),
-        // The first look itself may have been cut off.
-        Err(error) => assert_eq!(error.view, "items"),
-    }
-}
-
-#[tokio::test]
-async fn cursors_and_filters_that_somebody_made_up_match_nothing() {
-    let database = items_database().await;
-    let (connections, log, mut projection) = filled(&database, 3).await;
-    projection.start().await.expect("it starts");
-    apply_all(&mut projection, &log).await;
-    let view = PgView::<Items>::new(&connections);
-    let page = Page {
-        limit: 10,
-        ..Page::default()
-    };
-    let after = |after: Vec<serde_json::Value>| Page {
-        after: Some(after),
-        ..page.clone()
-    };
-    for made_up in [
-        after(vec![json!("s1"), json!("no number")]),
-        after(vec![json!("s1")]),
-        after(vec![json!(null), json!(1)]),
-        after(vec![json!("\u{0}"), json!(1)]),
-        Page {
-            equal: vec![("weight", json!("' or true --"))],
-            ..page.clone()
-        },
-        Page {
-            equal: vec![("weight", json!(1e300))],
-            ..page.clone()
-        },
-        Page {
-            equal: vec![("changed_at", json!("yesterdayish"))],
-            ..page.clone()
-        },
-    ] {
-        assert_eq!(view.page(&made_up).await.expect("a page"), Vec::new(), "{made_up:?}");
-    }
-    assert!(
-        view.page(&Page {
-            order_by: Some("no_column"),
-            ..page.clone()
-        })
-        .await
-        .is_err(),
-        "a fault of the code"
-    );
-    assert_eq!(view.page(&page).await.expect("a page").len(), 3);
 }
 
 #[tokio::test]

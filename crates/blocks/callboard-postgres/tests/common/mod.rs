@@ -4,11 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use callboard::contract::{ItemEvent, ItemFact, ItemsLog};
+use callboard::contract::{ItemEvent, ItemFact, Items, ItemsLog};
 use callboard::log::{Append, AppendKey, Appended, IdempotencyKey, LogReader, LogStore, NewEvent};
-use callboard::{Checkpoint, Event, Log, Metadata, Position, Recorded, StreamName, Version, to_json};
-use callboard_postgres::PgLog;
+use callboard::subscription::{Applied, Lock, Subscriber};
+use callboard::{Checkpoint, Event, Log, Metadata, Position, Projection, Recorded, StreamName, Version, to_json};
 use callboard_postgres::testing::TestDatabase;
+use callboard_postgres::{Database, PgLog, PgProjection};
 use uuid::Uuid;
 
 /// How long anything may take before a test gives up.
@@ -176,4 +177,33 @@ pub async fn terminate(database: &TestDatabase, application: &str) {
 /// The log of the contract's items.
 pub fn items_log(database: &callboard_postgres::Database) -> PgLog {
     PgLog::new::<ItemsLog>(database)
+}
+
+/// A log with so many events, of as many shelves, and its projection at the start.
+pub async fn filled(database: &TestDatabase, events: usize) -> (Database, PgLog, PgProjection<Items>) {
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let shelves = (1..=events).map(|number| put(&format!("s{number}"), 1, "plain"));
+    record(&log, shelves.collect()).await;
+    let projection = PgProjection::<Items>::new(&connections);
+    (connections, log, projection)
+}
+
+/// The rows of the contract's table.
+pub async fn shelves(database: &TestDatabase) -> Vec<String> {
+    database
+        .texts("select shelf || ' ' || label || ' ' || weight from contract.items order by shelf")
+        .await
+}
+
+/// Applies the whole log.
+pub async fn apply_all<P: Projection<Log = ItemsLog>>(projection: &mut PgProjection<P>, log: &PgLog) -> usize {
+    match projection
+        .apply(&all_items(log).await, Lock::Wait)
+        .await
+        .expect("it applies")
+    {
+        Applied::Moved { events, .. } => events,
+        other => panic!("{other:?}"),
+    }
 }
