@@ -27,7 +27,11 @@ fn every_guarantee_names_tests_that_exist() {
     let readme = read("README.md");
     let (_, guarantees) = readme.split_once("## What it guarantees").expect("the section");
     let (guarantees, _) = guarantees.split_once("\n## ").expect("the next section");
-    let rows: Vec<&str> = guarantees.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let rows: Vec<&str> = guarantees
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
     assert!(rows.len() > 10, "the table is found");
     let mut code = String::new();
     sources(&root().join("crates"), &mut code);
@@ -43,7 +47,11 @@ fn every_guarantee_names_tests_that_exist() {
 #[test]
 fn the_code_it_shows_is_the_code() {
     let readme = read("README.md");
-    let shown: Vec<&str> = readme.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let shown: Vec<&str> = readme
+        .split("```rust,ignore\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
     assert_eq!(shown.len(), 2, "the slice and its test");
     let slice = read("crates/contexts/warehouse/src/ship_quantity/mod.rs");
     let tests = read("crates/contexts/warehouse/src/ship_quantity/tests.rs");
@@ -57,7 +65,14 @@ fn the_code_it_shows_is_the_code() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    for target in read("README.md").split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-        assert!(target.starts_with("http") || root().join(target).exists(), "a dead link: {target}");
+    for target in read("README.md")
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+    {
+        assert!(
+            target.starts_with("http") || root().join(target).exists(),
+            "a dead link: {target}"
+        );
     }
 }
