@@ -7,7 +7,8 @@ use futures::future::join_all;
 pub async fn load(api: &Api, name: &str, commands: usize) -> usize {
     let skus = (0..commands).map(|number| format!("{name}-{}", number % 10));
     let all = join_all(skus.map(|sku| async move { api.increase(&sku, 10).send().await })).await;
-    all.into_iter().map(|answer| answer.done()).count()
+    let done: Vec<_> = all.into_iter().map(|answer| answer.done()).collect();
+    done.len()
 }
 
 /// Ships all that is there of a product, which is notified.
