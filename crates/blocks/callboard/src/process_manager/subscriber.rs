@@ -229,15 +229,10 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             }
             at = event.checkpoint();
         }
+        // On an error nothing of the run is stored; the next fold begins anew where the state ran ahead.
         for event in fresh {
-            match self.evolve(event).and_then(|()| self.react(event)) {
-                Ok(more) => commands.extend(more),
-                Err(error) => {
-                    // Nothing of the run is stored, so nothing of it may stay in the state.
-                    self.forget();
-                    return Err(error);
-                }
-            }
+            self.evolve(event)?;
+            commands.extend(self.react(event)?);
         }
         self.unsaved = Some(Unsaved {
             from,

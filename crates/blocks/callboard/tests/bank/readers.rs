@@ -83,7 +83,7 @@ impl ProcessManager for Welcome {
                 amount: opened * 10,
             }),
             BankEvent::Noted(note) if note.text == "react panics" => panic!("react panics"),
-            // Two commands, of which the second one is refused.
+            // Three commands, of which the second one is refused.
             BankEvent::Noted(note) if note.text == "gift" => Reaction::issue(&Deposit {
                 account: note.account.clone(),
                 amount: 1,
@@ -91,6 +91,10 @@ impl ProcessManager for Welcome {
             .and(&Deposit {
                 account: "nobody".into(),
                 amount: 1,
+            })
+            .and(&Deposit {
+                account: note.account.clone(),
+                amount: 2,
             }),
             _ => Reaction::nothing(),
         }

@@ -236,10 +236,13 @@ async fn several_commands_of_one_event_keep_their_order_and_their_own_keys() {
         .iter()
         .map(|c| (c.position.get(), c.index))
         .collect();
-    assert_eq!(indexes, [(1, 0), (2, 0), (2, 1)]);
+    assert_eq!(indexes, [(1, 0), (2, 0), (2, 1), (2, 2)]);
     let writer = run(&log).await;
-    assert_eq!(dispatcher(&store, &writer).run_once().await.expect("sent"), 3);
-    assert_eq!(deposits(&log).await, [("a".to_owned(), 10), ("a".to_owned(), 1)]);
+    assert_eq!(dispatcher(&store, &writer).run_once().await.expect("sent"), 4);
+    assert_eq!(
+        deposits(&log).await,
+        [("a".to_owned(), 10), ("a".to_owned(), 1), ("a".to_owned(), 2)]
+    );
     writer.stop().await;
 }
 

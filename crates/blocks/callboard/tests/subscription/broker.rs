@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use callboard::subscription::{Connect, Delivery, Feed, FeedError, Foreign};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// What the next connection does.
@@ -28,6 +28,8 @@ pub struct Broker {
     /// When each connection was tried.
     tried: Arc<Mutex<Vec<Instant>>>,
     pub settled: Arc<Mutex<Vec<Vec<Foreign>>>>,
+    /// What a silent feed delivers after all.
+    later: Arc<(Mutex<Vec<Delivery>>, Notify)>,
     /// Told when a feed is dropped.
     pub dropped: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
@@ -51,6 +53,12 @@ impl Broker {
         let broker = Self::default();
         broker.plans.lock().expect("no panic").extend(plans);
         broker
+    }
+
+    /// Delivers this now.
+    pub fn deliver(&self, deliveries: Vec<Delivery>) {
+        self.later.0.lock().expect("no panic").extend(deliveries);
+        self.later.1.notify_one();
     }
 
     pub fn tried(&self) -> Vec<Instant> {
@@ -86,7 +94,17 @@ impl Feed for Planned {
         if !self.delivers.is_empty() {
             return Ok(std::mem::take(&mut self.delivers));
         }
-        if self.dies { Err(lost()) } else { pending().await }
+        if self.dies {
+            return Err(lost());
+        }
+        loop {
+            let arrived = self.broker.later.1.notified();
+            let later = std::mem::take(&mut *self.broker.later.0.lock().expect("no panic"));
+            if !later.is_empty() {
+                return Ok(later);
+            }
+            arrived.await;
+        }
     }
 
     async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {

@@ -206,3 +206,29 @@ async fn a_stalled_one_behind_a_longer_timeline_halts_at_its_look() {
     stopped(runner.look(seen).await);
     assert_eq!(store.rows().await, before, "nothing is mixed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_somebody_rebuilds_is_no_fork_and_is_followed() {
+    let (log, events, store, mut runner) = with_past(8).await;
+    runner.catch_up(Lock::Wait).await.expect("it goes on");
+    // The runner still believes in 8.
+    store.rebuild();
+    assert!(
+        runner
+            .offer(&delivered(&events[6..]))
+            .await
+            .expect("duplicates, as far as it knows")
+            .is_empty()
+    );
+    let fresh = put(&log, &past(3)[1..]).await;
+    assert!(runner.offer(&delivered(&fresh)).await.expect("it goes on").is_empty());
+    assert_eq!(store.rows().await, Checked::plain_fold(&log, Position::new(10)).await);
+    // And once more, after the log was put back to another timeline.
+    log.put_back_to(Position::new(5));
+    store.rebuild();
+    runner
+        .catch_up(Lock::Wait)
+        .await
+        .expect("the stored checkpoint is of this timeline");
+    assert_eq!(store.rows().await, Checked::plain_fold(&log, Position::new(5)).await);
+}

@@ -1,8 +1,11 @@
 //! Deliveries: doubled, out of order, missing, not ours.
 
-use callboard::subscription::{Delivery, Foreign, Subscriber};
+use callboard::memory::MemoryProjection;
+use callboard::subscription::{Delivery, Foreign, Runner, Subscriber};
+use callboard::view::ViewStore;
 use callboard::{Position, Recorded};
 
+use crate::bank::Balances;
 use crate::support::{Checked, Trouble, put};
 use crate::{Balanced, delivered, forged, past, with_past};
 
@@ -141,6 +144,23 @@ async fn an_unreadable_event_that_is_not_the_logs_halts_nobody() {
     poison.event.data = callboard::to_json(&serde_json::json!({"account": "a", "text": "fold panics"})).expect("JSON");
     assert_eq!(offer(&mut runner, [&poison]).await, [0]);
     assert_eq!(store.rows().await, Checked::plain_fold(&log, Position::new(3)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_that_is_not_the_logs_halts_nobody_also_where_the_store_does_not_ask_the_log() {
+    let (log, events, _, _) = with_past(3).await;
+    let view = MemoryProjection::<Balances>::new();
+    let mut runner = Runner::new(view.clone(), log.clone());
+    let mut poison = forged(&events[2]);
+    poison.event.event_type = "Noted".into();
+    poison.event.data = callboard::to_json(&serde_json::json!({"account": "a", "text": "fold panics"})).expect("JSON");
+    let foreign = runner
+        .offer(&delivered([&events[0], &events[1], &poison]))
+        .await
+        .expect("it goes on");
+    assert_eq!(foreign.iter().map(|foreign| foreign.index).collect::<Vec<_>>(), [2]);
+    let row = view.get(&"a".to_owned()).await.expect("a read").expect("a row");
+    assert_eq!(row.path, [1, 2, 3], "the log's own was taken");
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,10 +52,10 @@ impl Running {
 async fn it_reads_what_it_missed_and_then_lives_on_its_feed() {
     let (log, _, store, _) = with_past(5).await;
     let bus = MemoryBus::new();
+    let before = Instant::now();
     let mut running = run(&store, &log, bus.queue());
     running.at(5).await;
     running.until(|status| status.mode == Mode::Live).await;
-    let before = Instant::now();
     for _ in 0..20 {
         let fresh = put(&log, &past(3)[1..]).await;
         let last = fresh[1].position.get();
@@ -191,16 +191,17 @@ async fn what_is_not_ours_is_settled_as_foreign() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_is_tried_again_and_nothing_is_settled_before() {
     let (log, _, store, _) = with_past(1).await;
-    let bus = MemoryBus::new();
-    let mut running = run(&store, &log, bus.queue());
-    running
-        .until(|status| status.mode == Mode::Live && status.checkpoint.position == Position::new(1))
-        .await;
-    store.next_runs([Trouble::Away, Trouble::AnswerLost, Trouble::Away, Trouble::Away]);
-    store.blind(1);
-    let fresh = put(&log, &past(3)[1..]).await;
-    bus.recorded(&fresh.into());
+    let broker = Broker::new([]);
+    let mut running = run(&store, &log, broker.clone());
+    running.until(|status| status.mode == Mode::Live).await;
+    store.next_runs([Trouble::Away; 30]);
+    broker.deliver(delivered(&put(&log, &past(3)[1..]).await));
+    let settled = || broker.settled.lock().expect("no panic").len();
+    until(|| store.runs().len() >= 10).await;
+    assert_eq!((settled(), store.position().await), (0, Position::new(1)));
+    store.next_runs([Trouble::AnswerLost]);
     running.at(3).await;
+    until(|| settled() == 1).await;
     assert_eq!(store.rows().await, Checked::plain_fold(&log, Position::new(3)).await);
     running.stop().await;
 }

@@ -42,7 +42,7 @@ struct Script {
 /// The balances, with rows and checkpoint in memory. Clones are replicas on one store.
 #[derive(Clone)]
 pub struct Checked {
-    pub view: MemoryProjection<Balances>,
+    view: Arc<Mutex<MemoryProjection<Balances>>>,
     log: MemoryLog,
     script: Arc<Mutex<Script>>,
 }
@@ -50,10 +50,22 @@ pub struct Checked {
 impl Checked {
     pub fn new(log: &MemoryLog) -> Self {
         Self {
-            view: MemoryProjection::new(),
+            view: Arc::default(),
             log: log.clone(),
             script: Arc::default(),
         }
+    }
+
+    fn view(&self) -> MemoryProjection<Balances> {
+        self.view
+            .lock()
+            .expect("no test panics while it holds the view")
+            .clone()
+    }
+
+    /// A rebuild was begun: no rows, and the checkpoint before the first event.
+    pub fn rebuild(&self) {
+        *self.view.lock().expect("no test panics while it holds the view") = MemoryProjection::new();
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -87,7 +99,7 @@ impl Checked {
     }
 
     pub async fn position(&self) -> Position {
-        self.view.position().await.expect("a view in memory can be read")
+        self.view().position().await.expect("a view in memory can be read")
     }
 
     pub async fn rows(&self) -> BTreeMap<String, Balance> {
@@ -95,7 +107,7 @@ impl Checked {
             limit: usize::MAX,
             ..Page::default()
         };
-        let rows = self.view.page(&page).await.expect("a view in memory can be read");
+        let rows = self.view().page(&page).await.expect("a view in memory can be read");
         rows.into_iter().map(|row| (row.account.clone(), row)).collect()
     }
 
@@ -125,14 +137,14 @@ impl Checked {
     }
 
     async fn apply_checked(&mut self, events: &[Recorded<BankEvent>]) -> Result<Applied, SubscriberError> {
-        let checkpoint = self.view.checkpoint().await?;
+        let checkpoint = self.view().checkpoint().await?;
         if let Some(last) = events.last()
             && last.position > checkpoint.position
             && !self.holds(last).await
         {
             return Ok(Applied::NotNext { checkpoint });
         }
-        self.view.apply(events, Lock::Wait).await
+        self.view().apply(events, Lock::Wait).await
     }
 }
 
@@ -156,7 +168,7 @@ impl Subscriber for Checked {
                 return Err(Self::away("the checkpoint can't be read"));
             }
         }
-        self.view.checkpoint().await
+        self.view().checkpoint().await
     }
 
     async fn apply(&mut self, events: &[Recorded<BankEvent>], lock: Lock) -> Result<Applied, SubscriberError> {
@@ -176,7 +188,7 @@ impl Subscriber for Checked {
             Trouble::Overtaken => {
                 let log = super::all(&self.log).await;
                 let all: Vec<_> = log.iter().map_while(|event| event.decode().ok()).collect();
-                let _ = self.view.apply(&all, Lock::Wait).await;
+                let _ = self.view().apply(&all, Lock::Wait).await;
                 self.apply_checked(events).await
             }
             Trouble::Fine | Trouble::Busy => self.apply_checked(events).await,
@@ -191,6 +203,6 @@ impl Subscriber for Checked {
                 return Err(Self::away("the halt can't be stored"));
             }
         }
-        self.view.halt(reason).await
+        self.view().halt(reason).await
     }
 }
