@@ -193,3 +193,107 @@ fn receipts(events: &[Value], invocations: &[Invocation]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// 50 come in at 1, 30 go out at 2, 10 come in at 3.
+    fn log() -> Vec<Value> {
+        let event = |position: u64, name: &str, quantity: i64, left: i64| {
+            json!({
+                "id": format!("id-{position}"),
+                "position": position,
+                "stream": "product-a",
+                "version": position,
+                "type": name,
+                "data": { "sku": "a", "quantity": quantity, "quantity_on_hand": left },
+            })
+        };
+        vec![
+            event(1, "ProductQuantityIncreased", 50, 50),
+            event(2, "ProductQuantityShipped", 30, 20),
+            event(3, "ProductQuantityIncreased", 10, 30),
+        ]
+    }
+
+    /// An invocation from one millisecond to another.
+    fn invocation(start: Instant, (from, to): (u64, u64), verb: Verb, quantity: i64, answer: Answer) -> Invocation {
+        Invocation {
+            began: start + Duration::from_millis(from),
+            ended: start + Duration::from_millis(to),
+            verb,
+            sku: "a".into(),
+            quantity,
+            if_version: None,
+            key: None,
+            answer,
+        }
+    }
+
+    fn done(event: &Value) -> Answer {
+        let mut receipt = event.clone();
+        receipt.as_object_mut().expect("an object").remove("data");
+        let body = json!({ "position": event["position"], "version": event["version"], "events": [receipt] });
+        Answer::new(200, [], body.to_string().as_bytes())
+    }
+
+    /// The three commands one after the other, 10 ms each, with another one in between.
+    fn history(other: impl FnOnce(Instant) -> Invocation) -> Vec<Invocation> {
+        let (start, log) = (Instant::now(), log());
+        vec![
+            invocation(start, (0, 10), Verb::Increase, 50, done(&log[0])),
+            invocation(start, (20, 30), Verb::Ship, 30, done(&log[1])),
+            invocation(start, (40, 50), Verb::Increase, 10, done(&log[2])),
+            other(start),
+        ]
+    }
+
+    fn refused(from: u64, to: u64, quantity: i64) -> Vec<Invocation> {
+        history(|start| invocation(start, (from, to), Verb::Ship, quantity, Answer::new(409, [], b"{}")))
+    }
+
+    #[test]
+    fn a_refusal_that_was_true_in_between_is_fine() {
+        assert_eq!(check(&log(), refused(31, 39, 25)).refused, 1);
+        // While the next one is under way, either state may be the one that it was decided on.
+        assert_eq!(check(&log(), refused(31, 45, 30)).refused, 1);
+        assert_eq!(check(&log(), refused(5, 25, 40)).refused, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "not true at 3 or later")]
+    fn a_refusal_of_what_was_there_again_when_it_was_asked_for_is_found() {
+        check(&log(), refused(51, 60, 25));
+    }
+
+    #[test]
+    #[should_panic(expected = "true only from 2 on")]
+    fn a_refusal_that_knew_what_was_only_sent_later_is_found() {
+        check(&log(), refused(11, 19, 40));
+    }
+
+    #[test]
+    #[should_panic(expected = "1 was sent later")]
+    fn an_append_before_something_that_was_answered_is_found() {
+        let log = log();
+        let start = Instant::now();
+        let swapped = vec![
+            invocation(start, (0, 10), Verb::Ship, 30, done(&log[1])),
+            invocation(start, (20, 30), Verb::Increase, 50, done(&log[0])),
+        ];
+        check(&log, swapped);
+    }
+
+    #[test]
+    #[should_panic(expected = "oversold")]
+    fn a_log_that_sells_what_is_not_there_is_found() {
+        let mut log = log();
+        log[1]["data"]["quantity"] = 60.into();
+        check(&log, Vec::new());
+    }
+}

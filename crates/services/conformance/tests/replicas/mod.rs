@@ -383,3 +383,94 @@ async fn a_service_that_keeps_losing_its_database_does_each_command_once() {
     assert_eq!(pair.b.quantity("shaken", 180).await, Some(180));
     pair.stop().await;
 }
+
+#[tokio::test]
+async fn a_service_whose_database_is_away_says_so_and_goes_on_when_it_is_back() {
+    let pair = pair().await;
+    pair.a.increase("away", 50).send().await.done();
+    pair.network.refuse();
+    let ship = || pair.a.ship("away", 10).key("away-1");
+    let answer = ship().send().await;
+    let name = answer.problem_name().to_owned();
+    assert!(["unavailable", "outcome-unknown"].contains(&&*name), "{answer:?}");
+    answer.problem(503, &name);
+    eventually("its absence is said", async || {
+        let ready = pair.a.ops(pair.replicas[0].ops, "/readyz").await;
+        (ready.status == 503 && ready.body["detail"].as_str()?.contains("database")).then_some(())
+    })
+    .await;
+    pair.a.ops(pair.replicas[0].ops, "/livez").await.with_status(200);
+    // The other one goes on meanwhile.
+    let other = pair.b.ship("away", 5).send().await.done();
+    pair.network.accept();
+    let done = insist(ship).await.done();
+    assert!(done.position() > other.position() || done.is_replayed());
+    pair.a.until_ready(pair.replicas[0].ops).await;
+    assert_eq!(pair.b.head().await, 3, "each once");
+    pair.assert_views().await;
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn while_somebody_holds_the_log_commands_answer_503_and_queries_go_on() {
+    let pair = pair().await;
+    let before = pair.a.increase("held", 50).send().await.done();
+    let lock = pair.lock().await;
+    let ask = pair.a.ship("held", 10).key("held-1");
+    let (late, shown) = tokio::join!(ask.send(), pair.b.quantity("held", before.position()));
+    assert_eq!(shown, Some(50));
+    let name = late.problem_name().to_owned();
+    assert!(["unavailable", "outcome-unknown"].contains(&&*name), "{late:?}");
+    late.problem(503, &name);
+    lock.release().await;
+    insist(|| pair.b.ship("held", 10).key("held-1")).await.done();
+    assert_eq!(pair.b.head().await, 2, "once");
+    pair.assert_views().await;
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn each_low_shipment_is_notified_once_also_when_a_service_is_killed() {
+    const PRODUCTS: usize = 40;
+    let mut pair = pair().await;
+    let skus: Vec<_> = (0..PRODUCTS).map(|number| format!("killed-{number}")).collect();
+    let all = join_all(skus.iter().map(|sku| pair.b.increase(sku, 50).send())).await;
+    assert!(all.into_iter().all(|answer| answer.status == 200));
+    let api = pair.a.clone();
+    let shipping = skus.iter().enumerate().map(|(number, sku)| {
+        let (api, other, key) = (&api, &pair.b, format!("key-{sku}"));
+        async move {
+            if number % 2 == 0 {
+                // Whoever is asked may be gone before it answers: then the other one is asked again.
+                let _ = api.ship(sku, 49).key(&key).try_send().await;
+            }
+            insist(|| other.ship(sku, 49).key(&key)).await.done()
+        }
+    });
+    let killed = pair.replicas.remove(0);
+    let killing = async {
+        eventually("the first notification", async || {
+            let events = pair.b.events(PRODUCTS as u64).await;
+            let mut types = events.iter().map(|event| &event["type"]);
+            types.any(|name| name == "NotifiedLowProductQuantity").then_some(())
+        })
+        .await;
+        drop(killed);
+    };
+    let (shipped, ()) = tokio::join!(join_all(shipping), killing);
+    for receipt in &shipped {
+        pair.b.notified(receipt.position()).await;
+    }
+    // One more of each kind comes last, so whatever was to be notified twice would have been.
+    let last = pair.b.ship("killed-0", 1).send().await.done();
+    pair.b.notified(last.position()).await;
+    let events = pair.b.events(0).await;
+    assert_eq!(events.len(), 3 * PRODUCTS + 2);
+    let causes: std::collections::BTreeSet<_> = events
+        .iter()
+        .filter_map(|event| event["metadata"]["causation_id"].as_str())
+        .collect();
+    assert_eq!(causes.len(), PRODUCTS + 1, "one notification for each shipment");
+    pair.assert_views().await;
+    pair.stop().await;
+}
