@@ -148,19 +148,28 @@ async fn an_unreadable_event_that_is_not_the_logs_halts_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poison_that_is_not_the_logs_halts_nobody_also_where_the_store_does_not_ask_the_log() {
-    let (log, events, _, _) = with_past(3).await;
-    let view = MemoryProjection::<Balances>::new();
-    let mut runner = Runner::new(view.clone(), log.clone());
-    let mut poison = forged(&events[2]);
-    poison.event.event_type = "Noted".into();
-    poison.event.data = callboard::to_json(&serde_json::json!({"account": "a", "text": "fold panics"})).expect("JSON");
-    let foreign = runner
-        .offer(&delivered([&events[0], &events[1], &poison]))
-        .await
-        .expect("it goes on");
-    assert_eq!(foreign.iter().map(|foreign| foreign.index).collect::<Vec<_>>(), [2]);
-    let row = view.get(&"a".to_owned()).await.expect("a read").expect("a row");
-    assert_eq!(row.path, [1, 2, 3], "the log's own was taken");
+    for in_front in [2, 0] {
+        let (log, events, _, _) = with_past(3).await;
+        let view = MemoryProjection::<Balances>::new();
+        let mut runner = Runner::new(view.clone(), log.clone());
+        let mut poison = forged(&events[2]);
+        poison.event.event_type = "Noted".into();
+        let text = serde_json::json!({"account": "a", "text": "fold panics"});
+        poison.event.data = callboard::to_json(&text).expect("JSON");
+        // In one run with what is ours, and alone.
+        runner
+            .offer(&delivered(&events[..2 - in_front]))
+            .await
+            .expect("it goes on");
+        let run = events[2 - in_front..2].iter().chain([&poison]);
+        let foreign = runner.offer(&delivered(run)).await.expect("it goes on");
+        assert_eq!(
+            foreign.iter().map(|foreign| foreign.index).collect::<Vec<_>>(),
+            [in_front]
+        );
+        let row = view.get(&"a".to_owned()).await.expect("a read").expect("a row");
+        assert_eq!(row.path, [1, 2, 3], "the log's own was taken");
+    }
 }
 
 #[tokio::test(start_paused = true)]

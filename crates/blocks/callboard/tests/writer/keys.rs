@@ -225,7 +225,10 @@ async fn a_fingerprint_that_the_edge_took_counts_instead_of_the_commands() {
 fn a_commands_fingerprint_is_of_its_name_its_stream_and_its_body() {
     let command = deposit("a", 1);
     let print = callboard::writer::AnyCommand::fingerprint(&command);
-    assert_eq!(print, callboard::writer::fingerprint("Deposit", Some(&crate::bank::account("a")), &command));
+    assert_eq!(
+        print,
+        callboard::writer::fingerprint("Deposit", Some(&crate::bank::account("a")), &command)
+    );
 }
 
 #[test]
