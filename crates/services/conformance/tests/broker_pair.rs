@@ -152,6 +152,39 @@ async fn while_the_broker_is_away_commands_go_on_and_views_follow_the_log() {
 }
 
 #[tokio::test]
+async fn a_pair_that_starts_without_its_broker_serves_all_the_same() {
+    let ground = Ground::new().await;
+    let network = Proxy::start(&amqp_url()).await;
+    network.refuse();
+    let mut config = ground.config();
+    config.amqp_url = network.url().into();
+    let (command, projector) = tokio::join!(command(config.clone()), projector(config));
+    let api = Api::new(command.http, projector.http);
+    load(&api, "alone", 50).await;
+    assert_views(&api).await;
+    sell_out(&api, "alone-0").await;
+    for replica in [&command, &projector] {
+        let ready = api.ops(replica.ops, "/readyz").await.problem(503, "not-ready");
+        let reason = ready.body["detail"].as_str().expect("text");
+        assert!(reason.starts_with("broker: "), "{reason}");
+    }
+    network.accept();
+    for replica in [&command, &projector] {
+        api.until_ready(replica.ops).await;
+    }
+    let head = api.head().await;
+    eventually("everything is published", async || {
+        let published = api.metric(command.ops, "callboard_relay_published", "warehouse").await;
+        (published >= head as f64).then_some(())
+    })
+    .await;
+    load(&api, "alone", 50).await;
+    assert_views(&api).await;
+    command.stop().await;
+    projector.stop().await;
+}
+
+#[tokio::test]
 async fn of_two_projectors_each_can_go_away_and_no_event_is_applied_twice() {
     let ground = Ground::new().await;
     let (command, one, other) = tokio::join!(ground.command(), ground.projector(), ground.projector());

@@ -118,7 +118,7 @@ async fn the_answers_of_two_services_are_those_of_one() {
     eprintln!("CALLBOARD_SEED={seed}");
     let mix = Mix {
         clients: 16,
-        commands: 50,
+        commands: 40,
         products: 3,
         keys: 8,
         versions: 8,
@@ -142,7 +142,7 @@ async fn what_one_service_has_answered_the_other_one_knows() {
     let pair = pair().await;
     let services = [&pair.a, &pair.b];
     pair.a.increase("handed-over", 100).send().await.done();
-    for round in 0..40 {
+    for round in 0..25 {
         let (one, other) = (services[round % 2], services[(round + 1) % 2]);
         let receipt = one.increase("handed-over", 30).send().await.done();
         other
