@@ -16,7 +16,7 @@ use crate::error::BrokerError;
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
 /// How long an attempt to connect may hang before another one is begun. Far beyond the deadline of
 /// whoever waits, because an attempt that is given up leaves a thread behind for as long as it hangs.
-const DIAL_WITHIN: Duration = Duration::from_secs(60);
+const DIAL_WITHIN: Duration = Duration::from_secs(15);
 /// Seconds between heartbeats, unless the address has its own.
 const HEARTBEAT_SECONDS: u16 = 10;
 /// The largest frame of a relay's connection, whose buffers are 32 frames each way. Headers must fit

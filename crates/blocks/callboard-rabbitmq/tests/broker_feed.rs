@@ -221,7 +221,7 @@ async fn a_frozen_broker_is_noticed_within_heartbeats_and_costs_one_attempt() {
         .await
         .expect_err("the broker is silent");
     assert!(
-        frozen.elapsed() < Duration::from_secs(6),
+        frozen.elapsed() < Duration::from_secs(12),
         "noticed after {:?}",
         frozen.elapsed()
     );
@@ -235,7 +235,9 @@ async fn a_frozen_broker_is_noticed_within_heartbeats_and_costs_one_attempt() {
     }
     assert_eq!(proxy.accepted(), before + 1, "the attempt that hangs is the only one");
     proxy.thaw();
-    soon("a feed", feeds.connect()).await.expect("the broker answers again");
+    // The attempt that hung may end in its own deadline first; whoever is refused tries again.
+    let again = async { while feeds.connect().await.is_err() {} };
+    soon("a feed", again).await;
 }
 
 #[tokio::test]
