@@ -14,7 +14,7 @@ use crate::error::BrokerError;
 
 /// How long the broker may take for any answer.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(5);
-/// How long an attempt to connect may hang before another one is begun. Far beyond the deadline of
+/// How long an attempt to connect may hang before another one is begun. Well beyond the deadline of
 /// whoever waits, because an attempt that is given up leaves a thread behind for as long as it hangs.
 const DIAL_WITHIN: Duration = Duration::from_secs(15);
 /// Seconds between heartbeats, unless the address has its own.
