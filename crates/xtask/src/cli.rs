@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{check, run, services, signals::Signals, test, up};
+use crate::{chaos, check, run, services, signals::Signals, test, up};
 
 #[derive(Parser)]
 #[command(
@@ -27,7 +27,7 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// End what an earlier `up`, `test` or `services` left running, and only that
+    /// End what an earlier `up`, `test`, `services` or `chaos` left running, and only that
     Down,
     /// Run all tests; arguments go to `cargo nextest run` (or to `cargo test` where nextest is not installed)
     Test {
@@ -42,6 +42,13 @@ enum Command {
         #[command(flatten)]
         finding: Finding,
     },
+    /// Inject faults into the real pair under load, and check that nothing is lost, doubled or out of order
+    Chaos {
+        #[command(flatten)]
+        finding: Finding,
+        #[command(flatten)]
+        injecting: Injecting,
+    },
     /// Check formatting, lints and documentation
     Check,
 }
@@ -54,6 +61,23 @@ pub struct Finding {
     pub no_install: bool,
 }
 
+/// What to inject, and for how long.
+#[derive(Args)]
+pub struct Injecting {
+    /// For how many minutes faults are injected
+    #[arg(long, default_value_t = 5.0)]
+    pub minutes: f64,
+    /// Repeats the schedule of faults and the clients' choices of an earlier run, which has printed its seed
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Only this fault; may be given several times. A name that is none gets the list of all
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
+    /// Build with optimisations
+    #[arg(long)]
+    pub release: bool,
+}
+
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let outcome = Signals::listen().and_then(|signals| match Cli::parse().command {
@@ -61,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Down => run::down(),
         Command::Test { finding, args } => test::run(finding, &args, &signals),
         Command::Services { finding } => services::run(finding, &signals),
+        Command::Chaos { finding, injecting } => chaos::run(finding, &injecting, &signals),
         Command::Check => check::run(),
     });
     outcome.unwrap_or_else(|error| {

@@ -5,6 +5,7 @@
 //! cargo xtask down       end what `up`, `test` or `services` left running, and only that
 //! cargo xtask test       all tests, with PostgreSQL and RabbitMQ brought up if need be
 //! cargo xtask services   just the two servers, with empty data, until Ctrl-C
+//! cargo xtask chaos      faults into the real pair under load: is anything lost, doubled or out of order?
 //! cargo xtask check      formatting, lints and documentation
 //! ```
 //!
@@ -16,12 +17,16 @@
 //! 4. Debian packages: installed if need be (and said), started on free ports with data folders of their own.
 //!
 //! Data that was there before is never touched: tests make their own databases and prefixes, and servers that are started
-//! here keep their data in `.callboard/` (`up`) or in a folder that is removed at the end (`test`, `services`).
+//! here keep their data in `.callboard/` (`up`) or in a folder that is removed at the end (`test`, `services`, `chaos`).
+//!
+//! `chaos` prefers servers of its own, because it kills them, too; it takes them from Debian packages that are installed, and
+//! finds others as above only where there are none, or where the environment names some.
 //!
 //! What this crate does not promise: it is for development machines with a Unix; a deployment uses `docker-compose.yml`
 //! or the binaries themselves. It depends on few crates, so that it is built in seconds.
 
 mod address;
+mod chaos;
 mod check;
 mod cli;
 mod compose;

@@ -60,19 +60,20 @@ impl Process {
         birth(self.pid).is_some_and(|born| born == self.born)
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal, if it still runs.
+    pub fn signal(&self, signal: Signal) {
         // It may have ended since we looked: then there is nobody to tell.
         if let (true, Some(pid)) = (self.lives(), Pid::from_raw(self.pid)) {
             let _ = kill_process(pid, signal);
         }
     }
 
-    fn kill(&self) {
-        if let (true, Some(pid)) = (self.lives(), Pid::from_raw(self.pid)) {
-            // The whole group, where it leads one: RabbitMQ is a shell with the real server below.
-            if kill_process_group(pid, Signal::KILL).is_err() {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+    /// Sends a signal to the whole group, where it leads one: RabbitMQ is a shell with the real server below.
+    pub fn signal_group(&self, signal: Signal) {
+        if let (true, Some(pid)) = (self.lives(), Pid::from_raw(self.pid))
+            && kill_process_group(pid, signal).is_err()
+        {
+            let _ = kill_process(pid, signal);
         }
     }
 }
@@ -90,7 +91,7 @@ pub fn end(processes: &[Process], grace: Duration, signals: &Signals) {
     if wait_until(grace, || gone() || signals.count() > asked) && gone() {
         return;
     }
-    processes.iter().for_each(Process::kill);
+    processes.iter().for_each(|process| process.signal_group(Signal::KILL));
     wait_until(Duration::from_secs(2), gone);
 }
 

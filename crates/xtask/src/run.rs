@@ -74,6 +74,12 @@ impl Run {
         self.write()
     }
 
+    /// Takes a process off the record: it has ended as it should.
+    pub fn disowns(&mut self, process: &Process) -> Result<()> {
+        self.note.processes.retain(|owned| owned != process);
+        self.write()
+    }
+
     /// Puts a compose project on record, before it is started.
     pub fn owns_project(&mut self, project: Project) -> Result<()> {
         self.note.projects.push(project);

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::address::Address;
 use crate::cli::Finding;
-use crate::debian::{self, Place};
+use crate::debian::{self, Keep, Own, Place};
 use crate::find::{self, Need, Source};
 use crate::machine::ThisMachine;
 use crate::probe::postgres::{Answer, log_in};
@@ -60,9 +60,7 @@ pub fn bring_up(finding: Finding, purpose: Purpose, run: &mut Run, signals: &Sig
     }
     for need in needs(&sources, |source| matches!(source, Source::Packages { .. })) {
         signals.check()?;
-        let address = debian::start(need, &place(purpose)?, run, signals)?;
-        eprintln!("{need}: {} (started here, from its Debian package)", address.masked());
-        addresses.push((need, address));
+        addresses.push((need, start_own(need, &place(purpose)?, run, signals)?.address));
     }
     signals.check()?;
     let address = |wanted| {
@@ -84,6 +82,16 @@ pub fn bring_up(finding: Finding, purpose: Purpose, run: &mut Run, signals: &Sig
     })
 }
 
+/// Starts a server from its Debian package, and says so.
+pub fn start_own(need: Need, place: &Place, run: &mut Run, signals: &Signals) -> Result<Own> {
+    let own = debian::start(need, place, run, signals)?;
+    eprintln!(
+        "{need}: {} (started here, from its Debian package)",
+        own.address.masked()
+    );
+    Ok(own)
+}
+
 fn needs(sources: &[(Need, Source)], of: impl Fn(&Source) -> bool) -> Vec<Need> {
     sources
         .iter()
@@ -100,15 +108,18 @@ fn origin(need: Need, source: &Source) -> String {
 }
 
 fn place(purpose: Purpose) -> Result<Place> {
-    Ok(match purpose {
-        Purpose::Pair => Place {
+    match purpose {
+        Purpose::Pair => Ok(Place {
             folder: workspace::state().join("data"),
-            keep: true,
-        },
-        Purpose::Tests => {
-            let name = format!("test-{}", std::process::id());
-            let folder: PathBuf = workspace::target()?.join("callboard").join(name);
-            Place { folder, keep: false }
-        }
-    })
+            keep: Keep::Always,
+        }),
+        Purpose::Tests => passing("test", Keep::Never),
+    }
+}
+
+/// A place that goes with the run.
+pub fn passing(name: &str, keep: Keep) -> Result<Place> {
+    let name = format!("{name}-{}", std::process::id());
+    let folder: PathBuf = workspace::target()?.join("callboard").join(name);
+    Ok(Place { folder, keep })
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ pub fn run(finding: Finding, release: bool, signals: &Signals) -> Result<ExitCod
     let mut run = Run::begin("up", signals)?;
     let servers = servers::bring_up(finding, Purpose::Pair, &mut run, signals)?;
     make_database(&servers)?;
-    let folder = build(release)?;
+    let folder = workspace::build(&[COMMAND.name, PROJECTOR.name], release)?;
     signals.check()?;
     let urls = [
         ("DATABASE_URL", servers.postgres.text()),
@@ -134,20 +133,6 @@ fn make_database(servers: &Servers) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// Builds both binaries and returns the folder that they are in.
-fn build(release: bool) -> Result<PathBuf> {
-    let mut command = workspace::cargo();
-    command.args(["build", "--package", COMMAND.name, "--package", PROJECTOR.name]);
-    if release {
-        command.arg("--release");
-    }
-    let status = command.status().context("can't run cargo")?;
-    if !status.success() {
-        bail!("the build failed");
-    }
-    Ok(workspace::target()?.join(if release { "release" } else { "debug" }))
 }
 
 fn banner(settings: &Settings) -> Result<String> {

@@ -36,6 +36,23 @@ pub fn cargo() -> Command {
 
 const OURS: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
+/// Builds these packages and returns the folder that their binaries are in.
+pub fn build(packages: &[&str], release: bool) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.arg("build");
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    if release {
+        command.arg("--release");
+    }
+    let status = command.status().context("can't run cargo")?;
+    if !status.success() {
+        bail!("the build failed");
+    }
+    Ok(target()?.join(if release { "release" } else { "debug" }))
+}
+
 /// Where cargo puts what it builds.
 pub fn target() -> Result<PathBuf> {
     let output = cargo()

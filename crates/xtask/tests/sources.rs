@@ -208,3 +208,49 @@ fn the_part_for_tests_is_found() {
         [(3, "thread::sleep(a);")]
     );
 }
+
+/// Who may ask this host's clock, and for what. Order, leases and deadlines of the log never come from it: a host whose
+/// clock is an hour wrong must change nothing but what it says.
+const MAY_ASK_THE_CLOCK: [(&str, &str); 4] = [
+    (
+        "crates/blocks/callboard/src/writer/settle.rs",
+        "the moment that a decision is given",
+    ),
+    (
+        "crates/blocks/callboard/src/memory/log.rs",
+        "stands for the database's clock",
+    ),
+    (
+        "crates/blocks/callboard/src/memory/projection.rs",
+        "stands for the database's clock",
+    ),
+    (
+        "crates/blocks/callboard-postgres/src/inspect.rs",
+        "compares it with the database's",
+    ),
+];
+
+#[test]
+fn nothing_but_a_decisions_moment_comes_from_this_hosts_clock() {
+    let product = sources("rs").into_iter().filter(|(path, _)| {
+        let ours = ["crates/blocks/", "crates/contexts/", "crates/services/kit/"];
+        ours.iter().any(|folder| path.starts_with(folder)) && !is_for_tests(path)
+    });
+    let mut asking = BTreeSet::new();
+    for (path, text) in product {
+        let tests = tests_in(&path, &text);
+        let asks = |(line, test): (&str, &str)| test.is_empty() && CLOCKS.iter().any(|clock| line.contains(clock));
+        if text.lines().zip(tests.lines()).any(asks) {
+            asking.insert(path);
+        }
+    }
+    let may: BTreeSet<String> = MAY_ASK_THE_CLOCK.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(asking, may);
+}
+
+const CLOCKS: [&str; 4] = [
+    "Timestamp::now(",
+    "SystemTime::now(",
+    "Zoned::now(",
+    "UNIX_EPOCH.elapsed(",
+];

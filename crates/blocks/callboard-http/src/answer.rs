@@ -5,17 +5,18 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use callboard::Standing;
 use serde::Serialize;
 
-use crate::headers::{CALLBOARD_POSITION, PREFERENCE_APPLIED};
+use crate::command::position_header;
+use crate::headers::{CALLBOARD_INCOMPLETE, CALLBOARD_POSITION, PREFERENCE_APPLIED};
 
 /// A page of rows: a JSON array, with a `Link` to the next page where there is one.
 #[derive(Debug, Clone)]
 pub struct Rows<T> {
     pub(crate) rows: Vec<T>,
-    pub(crate) position: HeaderValue,
     pub(crate) next: Option<HeaderValue>,
-    pub(crate) waited: Option<Duration>,
+    pub(crate) headers: HeaderMap,
 }
 
 impl<T> Rows<T> {
@@ -24,16 +25,15 @@ impl<T> Rows<T> {
         let rows = self.rows.into_iter().map(form).collect();
         Rows {
             rows,
-            position: self.position,
             next: self.next,
-            waited: self.waited,
+            headers: self.headers,
         }
     }
 }
 
 impl<T: Serialize> IntoResponse for Rows<T> {
     fn into_response(self) -> Response {
-        let mut headers = headers(self.position, self.waited);
+        let mut headers = self.headers;
         headers.extend(self.next.map(|next| (header::LINK, next)));
         (headers, Json(self.rows)).into_response()
     }
@@ -43,8 +43,7 @@ impl<T: Serialize> IntoResponse for Rows<T> {
 #[derive(Debug, Clone)]
 pub struct Row<T> {
     pub(crate) row: T,
-    pub(crate) position: HeaderValue,
-    pub(crate) waited: Option<Duration>,
+    pub(crate) headers: HeaderMap,
 }
 
 impl<T> Row<T> {
@@ -52,27 +51,30 @@ impl<T> Row<T> {
     pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Row<U> {
         Row {
             row: form(self.row),
-            position: self.position,
-            waited: self.waited,
+            headers: self.headers,
         }
     }
 }
 
 impl<T: Serialize> IntoResponse for Row<T> {
     fn into_response(self) -> Response {
-        (headers(self.position, self.waited), Json(self.row)).into_response()
+        (self.headers, Json(self.row)).into_response()
     }
 }
 
-fn headers(position: HeaderValue, waited: Option<Duration>) -> HeaderMap {
-    let mut headers = HeaderMap::from_iter([(CALLBOARD_POSITION, position)]);
+/// The headers of an answer from a view that stands there.
+pub(crate) fn headers(log: &str, standing: Standing, waited: Option<Duration>) -> HeaderMap {
+    let mut headers = HeaderMap::from_iter([(CALLBOARD_POSITION, position_header(log, standing.position))]);
+    if standing.parked > 0 {
+        headers.insert(CALLBOARD_INCOMPLETE, visible(&format!("parked={}", standing.parked)));
+    }
     // A wish for a longer wait than the longest was cut down: the client is told to what.
-    headers.extend(waited.map(|wait| {
-        let applied = format!("wait={}", wait.as_secs());
-        (
-            PREFERENCE_APPLIED,
-            HeaderValue::try_from(applied).expect("digits are visible"),
-        )
-    }));
+    if let Some(wait) = waited {
+        headers.insert(PREFERENCE_APPLIED, visible(&format!("wait={}", wait.as_secs())));
+    }
     headers
+}
+
+fn visible(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).expect("letters and digits are visible")
 }

@@ -10,6 +10,8 @@ use crate::problem::Problem;
 
 /// `warehouse:17`: of an answer, what it includes; of a query, what its answer must include.
 pub const CALLBOARD_POSITION: HeaderName = HeaderName::from_static("callboard-position");
+/// `parked=3`: of an answer, how many events of its view are parked, so that their changes are missing.
+pub const CALLBOARD_INCOMPLETE: HeaderName = HeaderName::from_static("callboard-incomplete");
 /// 1 to 255 visible characters: a repeat with the same key answers the same receipt.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// `true` on the answer to a repeat.

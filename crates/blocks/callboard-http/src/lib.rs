@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod answer;
 mod auth;
 mod body;
@@ -18,6 +19,7 @@ mod query;
 mod serve;
 mod strict;
 
+pub use admin::{AdminError, AdminSubscriber, Administer, admin_routes};
 pub use answer::{Row, Rows};
 pub use auth::{Anonymous, Authenticate, Unauthenticated};
 pub use body::JsonBody;
@@ -25,7 +27,10 @@ pub use command::{CommandRequest, CommandSide, Done};
 pub use context::HttpContext;
 pub use edge::{Edge, Limits};
 pub use feed::{EVENTS_DEFAULT, EVENTS_MAX, EventFeed, FeedWaker};
-pub use headers::{CALLBOARD_POSITION, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, X_CORRELATION_ID};
+pub use headers::{
+    CALLBOARD_INCOMPLETE, CALLBOARD_POSITION, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED,
+    X_CORRELATION_ID,
+};
 pub use listing::{LIST_DEFAULT, LIST_MAX, Listing};
 pub use ops::{Readiness, ops_routes};
 pub use path::PathParam;

@@ -15,12 +15,14 @@ use crate::listing::{parameters, unknown};
 use crate::problem::Problem;
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type Details = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Whether this process should get requests. A check looks at what is known already and never
 /// asks a dependency, so that health answers while a pool is exhausted.
 pub struct Readiness {
     draining: CancellationToken,
     checks: Vec<(String, Check)>,
+    details: Vec<(String, Details)>,
 }
 
 impl Readiness {
@@ -29,6 +31,7 @@ impl Readiness {
         Self {
             draining,
             checks: Vec::new(),
+            details: Vec::new(),
         }
     }
 
@@ -41,6 +44,30 @@ impl Readiness {
     ) -> Self {
         self.checks.push((name.into(), Box::new(check)));
         self
+    }
+
+    /// Shows more about a check to whoever asks for all: a line each of how its parts are doing.
+    #[must_use]
+    pub fn details(
+        mut self,
+        name: impl Into<String>,
+        details: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.details.push((name.into(), Box::new(details)));
+        self
+    }
+
+    fn listed(&self, name: &str, outcome: &Result<(), String>) -> Value {
+        let mut check = json!({ "name": name, "ok": outcome.is_ok() });
+        if let Err(reason) = outcome {
+            check["reason"] = json!(reason);
+        }
+        let details = self.details.iter().find(|(known, _)| known == name);
+        let details = details.map_or_else(Vec::new, |(_, details)| details());
+        if !details.is_empty() {
+            check["details"] = json!(details);
+        }
+        check
     }
 
     /// Every check with its outcome, the drain first.
@@ -82,7 +109,10 @@ async fn ready(State(readiness): State<Arc<Readiness>>, uri: Uri) -> Result<Resp
     let listed = if parameters.is_empty() {
         Vec::new()
     } else {
-        report.iter().map(listed).collect()
+        report
+            .iter()
+            .map(|(name, outcome)| readiness.listed(name, outcome))
+            .collect()
     };
     let reasons: Vec<String> = report
         .iter()
@@ -96,11 +126,4 @@ async fn ready(State(readiness): State<Arc<Readiness>>, uri: Uri) -> Result<Resp
         body["checks"] = listed.into();
     }
     Ok((StatusCode::OK, Json(body)).into_response())
-}
-
-fn listed((name, outcome): &(&str, Result<(), String>)) -> Value {
-    match outcome {
-        Ok(()) => json!({ "name": name, "ok": true }),
-        Err(reason) => json!({ "name": name, "ok": false, "reason": reason }),
-    }
 }

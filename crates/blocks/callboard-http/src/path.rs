@@ -32,7 +32,7 @@ where
     }
 }
 
-fn rejected(rejection: RawPathParamsRejection) -> Problem {
+pub(crate) fn rejected(rejection: RawPathParamsRejection) -> Problem {
     match rejection {
         RawPathParamsRejection::InvalidUtf8InPathParam(_) => {
             Problem::invalid("invalid-path", "", "the path is not percent-encoded UTF-8")

@@ -112,6 +112,13 @@ impl Problem {
         self
     }
 
+    /// Adds headers to the answer.
+    #[must_use]
+    pub(crate) fn headers(mut self, headers: HeaderMap) -> Self {
+        self.0.headers.extend(headers);
+        self
+    }
+
     /// Says when to come again, in whole seconds, at least one.
     #[must_use]
     pub fn retry_after(self, after: Duration) -> Self {

@@ -5,14 +5,13 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri};
-use callboard::{Actor, Log, Page, Position, Projection, View, Views};
+use callboard::{Actor, Log, Page, Position, Projection, Standing, View, Views};
 use tokio::time::Instant;
 
-use crate::answer::{Row, Rows};
-use crate::command::position_header;
+use crate::answer::{self, Row, Rows};
 use crate::cursor;
 use crate::edge::Edge;
-use crate::headers::{self, CALLBOARD_POSITION};
+use crate::headers;
 use crate::listing::{Listing, next_link, parameters, unknown};
 use crate::problem::Problem;
 
@@ -95,7 +94,7 @@ impl<P: Projection> ViewQuery<P> {
     /// can't be read.
     pub async fn list(self, listing: Listing) -> Result<Rows<P::Row>, Problem> {
         let page = listing.page::<P>(&self.uri)?;
-        let position = self.caught_up().await?;
+        let standing = self.caught_up().await?;
         // One row more than asked for tells whether there is a next page.
         let mut rows = self
             .side
@@ -113,9 +112,8 @@ impl<P: Projection> ViewQuery<P> {
         });
         Ok(Rows {
             rows,
-            position: position_header(P::Log::NAME, position),
             next,
-            waited: self.wait,
+            headers: answer::headers(P::Log::NAME, standing, self.wait),
         })
     }
 
@@ -129,33 +127,30 @@ impl<P: Projection> ViewQuery<P> {
         if let Some((name, _)) = parameters(&self.uri)?.first() {
             return Err(unknown(name));
         }
-        let position = position_header(P::Log::NAME, self.caught_up().await?);
+        let headers = answer::headers(P::Log::NAME, self.caught_up().await?, self.wait);
         match self.side.view.get(key).await? {
-            Some(row) => Ok(Row {
-                row,
-                position,
-                waited: self.wait,
-            }),
-            None => Err(Problem::not_found(missing).header(CALLBOARD_POSITION, position)),
+            Some(row) => Ok(Row { row, headers }),
+            None => Err(Problem::not_found(missing).headers(headers)),
         }
     }
 
-    /// Waits for the wanted position, and returns the one that rows read from now on include.
-    async fn caught_up(&self) -> Result<Position, Problem> {
+    /// Waits for the wanted position; where the rows stand that are read from now on.
+    async fn caught_up(&self) -> Result<Standing, Problem> {
         let view = &self.side.view;
         let Some(wanted) = self.wanted else {
-            return Ok(view.position().await?);
+            return Ok(view.standing().await?);
         };
         let deadline = Instant::now() + self.wait.unwrap_or(WAIT_DEFAULT);
-        let reached = tokio::select! {
-            reached = view.wait_for(wanted, deadline) => reached?,
-            () = self.side.edge.draining.cancelled() => view.position().await?,
+        let standing = tokio::select! {
+            standing = view.wait_for(wanted, deadline) => standing?,
+            () = self.side.edge.draining.cancelled() => view.standing().await?,
         };
-        if reached >= wanted {
-            return Ok(reached);
+        if standing.position >= wanted {
+            return Ok(standing);
         }
+        let reached = standing.position;
         let detail = format!("The view {} is at position {reached}, not yet at {wanted}.", P::NAME);
-        let position = position_header(P::Log::NAME, reached);
-        Err(Problem::unavailable("view-behind", detail).header(CALLBOARD_POSITION, position))
+        let headers = answer::headers(P::Log::NAME, standing, None);
+        Err(Problem::unavailable("view-behind", detail).headers(headers))
     }
 }

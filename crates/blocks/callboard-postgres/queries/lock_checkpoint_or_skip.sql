@@ -1,6 +1,6 @@
 -- As lock_checkpoint.sql, but without waiting: no row when somebody holds it.
 select
-    c.version, c.position, c.event_id, s.state, s.reason,
+    c.version, c.position, c.event_id, c.parked, s.state, s.reason,
     exists (select from callboard.events e where e.log = $1 and e.position = $3 and e.id = $4)
 from callboard.checkpoints c
 join callboard.subscribers s on s.log = c.log and s.name = c.subscriber

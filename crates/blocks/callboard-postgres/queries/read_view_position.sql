@@ -1,3 +1,3 @@
-select coalesce(max(position), 0)
+select coalesce(max(position), 0), coalesce(max(parked), 0)
 from callboard.checkpoints
-where log = $1 and subscriber = $2 and version >= $3
+where log = $1 and subscriber = $2

@@ -33,6 +33,16 @@ pub enum PostgresError {
         /// The name.
         name: String,
     },
+    /// It can't be done to this subscriber as things are.
+    #[error("{log}.{name}: {reason}")]
+    Refused {
+        /// The log.
+        log: String,
+        /// The name.
+        name: String,
+        /// Why not, and the next thing to do.
+        reason: String,
+    },
 }
 
 impl PostgresError {

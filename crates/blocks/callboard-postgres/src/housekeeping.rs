@@ -1,4 +1,4 @@
-//! What operators and a timer do: pause, resume, rebuild, rewind, and expiry.
+//! What operators and a timer do: pause, resume, rewind, and expiry.
 
 use std::time::Duration;
 
@@ -42,23 +42,6 @@ pub async fn pause_subscriber(database: &Database, log: &str, name: &str, reason
 /// [`PostgresError::NoSubscriber`], or [`PostgresError::Statement`].
 pub async fn resume_subscriber(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
     set_state(database.background(), log, name, "running", None).await
-}
-
-/// Takes a projection's checkpoint away and lets it run: it folds the whole log into an emptied
-/// table. A process manager's checkpoint stays: its commands are never repeated.
-///
-/// # Errors
-/// [`PostgresError::NoSubscriber`] when there is no such projection, or [`PostgresError::Statement`].
-pub async fn rebuild_projection(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
-    let work = sqlx::query(include_str!("../queries/forget_checkpoint.sql"))
-        .bind(log)
-        .bind(name)
-        .execute(database.background());
-    database
-        .in_background(work)
-        .await
-        .map_err(PostgresError::statement("taking the checkpoint away"))?;
-    resume_subscriber(database, log, name).await
 }
 
 /// Moves a relay back, so that everything behind `to` is published again; whether it moved.

@@ -2,18 +2,20 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use callboard::log::{AppendError, Source};
 use callboard::projection::EventOf;
-use callboard::subscription::{Lock, SubscriberError};
-use callboard::{Checkpoint, Log, Position, Projection, Recorded};
+use callboard::subscription::{Lock, RunError, Runner, SubscriberError, behind};
+use callboard::{Checkpoint, Log, Position, Projection, Recorded, Standing, error_chain};
 use futures::future::BoxFuture;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::OnceCell;
 
 use crate::database::Database;
-use crate::log::{read_decoded, read_slice};
-use crate::projection::{Failure, LockedCheckpoint, Table, behind, fold_run, lock, prepare};
+use crate::log::{PgLog, read_slice};
+use crate::projection::{Failure, PgProjection, Table, lock, take_run};
+use crate::rebuild::{drive, prepare, rebuild_of};
 
 /// How many events are read from the log at once.
 const CHUNK: usize = 1_000;
@@ -50,17 +52,24 @@ impl<L: Log> InlineProjections<L> {
     pub fn add<P: Projection<Log = L>>(&mut self) {
         self.members.push(Box::new(InlineMember::<P> {
             table: OnceCell::new(),
+            parked: AtomicU64::new(0),
             projection: PhantomData,
         }));
     }
 
-    /// Brings every projection to the head, in transactions of their own: before the first append.
+    /// Brings every projection to the head, in transactions of their own: before the first append. A
+    /// rebuild that is wanted is driven to its end, however long it takes; later ones need
+    /// [`crate::PgRebuild`] in a task of its own.
     ///
     /// # Errors
     /// What keeps a projection from it; a projection that stands by is passed over.
     pub async fn start(&self) -> Result<(), SubscriberError> {
+        self.catch_up_members(true).await
+    }
+
+    async fn catch_up_members(&self, rebuild: bool) -> Result<(), SubscriberError> {
         for member in &self.members {
-            member.start(&self.database).await?;
+            member.start(&self.database, rebuild).await?;
         }
         Ok(())
     }
@@ -124,12 +133,14 @@ impl<L: Log> Inline for InlineProjections<L> {
     }
 
     fn catch_up(&self) -> BoxFuture<'_, Result<(), SubscriberError>> {
-        Box::pin(self.start())
+        Box::pin(self.catch_up_members(false))
     }
 
     fn committed(&self, position: Position) {
         for member in &self.members {
-            self.database.watcher().moved(L::NAME, member.name(), position);
+            let parked = member.parked();
+            let standing = Standing { position, parked };
+            self.database.watcher().moved(L::NAME, member.name(), standing);
         }
     }
 }
@@ -138,7 +149,10 @@ impl<L: Log> Inline for InlineProjections<L> {
 trait Member<L: Log>: Send + Sync {
     fn name(&self) -> &'static str;
 
-    fn start<'a>(&'a self, database: &'a Database) -> BoxFuture<'a, Result<(), SubscriberError>>;
+    /// How many events were parked when it was folded last.
+    fn parked(&self) -> u64;
+
+    fn start<'a>(&'a self, database: &'a Database, rebuild: bool) -> BoxFuture<'a, Result<(), SubscriberError>>;
 
     fn fold<'a>(
         &'a self,
@@ -150,6 +164,7 @@ trait Member<L: Log>: Send + Sync {
 
 struct InlineMember<P> {
     table: OnceCell<Arc<Table>>,
+    parked: AtomicU64,
     projection: PhantomData<fn() -> P>,
 }
 
@@ -158,10 +173,14 @@ impl<P: Projection> Member<P::Log> for InlineMember<P> {
         P::NAME
     }
 
-    fn start<'a>(&'a self, database: &'a Database) -> BoxFuture<'a, Result<(), SubscriberError>> {
+    fn parked(&self) -> u64 {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    fn start<'a>(&'a self, database: &'a Database, rebuild: bool) -> BoxFuture<'a, Result<(), SubscriberError>> {
         Box::pin(async move {
-            match self.catch_up(database).await {
-                Err(Failure::StandBy(reason)) => {
+            match self.catch_up(database, rebuild).await {
+                Err(Failure::StandBy(reason) | Failure::Rebuilding(reason)) => {
                     tracing::warn!(log = P::Log::NAME, subscriber = P::NAME, reason, "stands by");
                     Ok(())
                 }
@@ -186,28 +205,40 @@ impl<P: Projection> InlineMember<P> {
         self.table.get_or_try_init(|| look_up).await.cloned()
     }
 
-    /// In chunks, each in a transaction of its own, without the log's lock.
-    async fn catch_up(&self, database: &Database) -> Result<(), Failure> {
-        let mut at = prepare::<P>(database.background()).await?;
+    /// Without the log's lock, by the ordinary engine: what can't be applied is parked, or halts it.
+    async fn catch_up(&self, database: &Database, rebuild: bool) -> Result<(), Failure> {
+        self.prepare(database, rebuild).await?;
+        let mut runner = Runner::new(PgProjection::<P>::new(database), PgLog::new::<P::Log>(database));
+        match runner.catch_up(Lock::Wait).await {
+            Err(RunError::Stopped { reason, .. }) => Err(Failure::StandBy(reason)),
+            outcome => outcome.map_err(|error| Failure::Other(error.into())),
+        }
+    }
+
+    async fn prepare(&self, database: &Database, rebuild: bool) -> Result<Checkpoint, Failure> {
+        let table = self.table(&mut *database.background().acquire().await?).await?;
         loop {
-            let mut connection = database.background().acquire().await?;
-            let table = self.table(&mut connection).await?;
-            let (anchor, events) = read_decoded(&mut connection, P::Log::NAME, at.position, CHUNK).await?;
-            if anchor != Some(at.event_id) {
-                return Err(other_timeline::<P>(at));
+            match prepare::<P>(database.background(), &table).await {
+                Err(Failure::Rebuilding(reason)) if rebuild => {
+                    tracing::info!(
+                        log = P::Log::NAME,
+                        subscriber = P::NAME,
+                        reason,
+                        "before the first append"
+                    );
+                    drive::<P>(database).await?;
+                }
+                outcome => return outcome,
             }
-            let Some(last) = events.last().map(Recorded::checkpoint) else {
-                return Ok(());
-            };
-            let mut transaction = connection.begin().await?;
-            let locked = lock::<P>(&mut transaction, last, Lock::Wait).await?;
-            let Some(LockedCheckpoint { checkpoint, .. }) = locked else {
-                continue;
-            };
-            let rest = behind::<P>(checkpoint, &events)?;
-            fold_run::<P>(&mut transaction, &table, rest).await?;
-            transaction.commit().await?;
-            at = if rest.is_empty() { checkpoint } else { last };
+        }
+    }
+
+    /// No checkpoint of this VERSION: while a rebuild sees to that, appends pass the projection over.
+    async fn without_checkpoint(&self, connection: &mut PgConnection) -> Result<(), InlineError> {
+        let rebuild = rebuild_of(connection, P::Log::NAME, P::NAME).await;
+        match rebuild.map_err(|error| AppendError::Unavailable(error.into()))? {
+            Some(_) => Ok(()),
+            None => Err(InlineError::Behind(format!("{} has no checkpoint", P::NAME))),
         }
     }
 
@@ -221,69 +252,67 @@ impl<P: Projection> InlineMember<P> {
             return Ok(());
         };
         let table = self.table(connection).await.map_err(AppendError::Unavailable)?;
-        let checkpoint = match lock::<P>(connection, last, Lock::Wait).await {
-            Ok(Some(locked)) => locked.checkpoint,
+        let (checkpoint, parked) = match lock::<P>(connection, last, Lock::Wait).await {
+            Ok(Some(locked)) => (locked.checkpoint, locked.parked),
             Ok(None) | Err(Failure::StandBy(_)) => return Ok(()),
-            Err(Failure::NoCheckpoint) => return Err(InlineError::Behind(format!("{} has no checkpoint", P::NAME))),
+            Err(Failure::NoCheckpoint) => return self.without_checkpoint(connection).await,
             Err(failure) => return Err(unavailable(failure)),
         };
-        let checkpoint = self
-            .catch_up_under_lock(connection, &table, checkpoint, expected)
+        let (checkpoint, parked) = self
+            .catch_up_under_lock(connection, &table, (checkpoint, parked), expected)
             .await?;
-        let rest = behind::<P>(checkpoint, events).map_err(unavailable)?;
-        match fold_run::<P>(connection, &table, rest).await {
+        let rest = behind(checkpoint, events).ok_or_else(|| unavailable(Failure::NotNext(checkpoint)))?;
+        match take_run::<P>(connection, &table, rest, parked).await {
             Err(Failure::Fold(panic)) => Err(AppendError::Projection(panic.into()).into()),
             Err(Failure::Data(error)) => Err(AppendError::Projection(error.into()).into()),
             Err(failure) => Err(unavailable(failure)),
-            Ok(()) => Ok(()),
+            Ok(parked) => {
+                self.parked.store(parked, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 
-    /// Folds what stands between the checkpoint and the new events.
+    /// Folds what stands between the checkpoint and the new events; what can't be folded is for the
+    /// ordinary engine to judge.
     async fn catch_up_under_lock(
         &self,
         connection: &mut PgConnection,
         table: &Table,
-        mut at: Checkpoint,
+        (mut at, mut parked): (Checkpoint, u64),
         expected: Position,
-    ) -> Result<Checkpoint, InlineError> {
+    ) -> Result<(Checkpoint, u64), InlineError> {
+        let behind_for = |reason: String| InlineError::Behind(format!("{} is behind: {reason}", P::NAME));
         if expected.get().saturating_sub(at.position.get()) > CATCH_UP_UNDER_LOCK {
-            return Err(InlineError::Behind(format!("{} is far behind the head", P::NAME)));
+            return Err(behind_for("far".into()));
         }
         while at.position < expected {
             let missing = usize::try_from(expected.get() - at.position.get()).unwrap_or(CHUNK);
             let read = read_slice(connection, P::Log::NAME, at.position, missing.min(CHUNK)).await;
             let slice = read.map_err(|error| AppendError::Unavailable(error.into()))?;
             let events = slice.events.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>();
-            let events = events.map_err(|error| AppendError::Unavailable(error.into()))?;
-            let next = behind::<P>(at, &events).map_err(unavailable)?;
-            fold_run::<P>(connection, table, next).await.map_err(unavailable)?;
-            at = next
-                .last()
-                .map(Recorded::checkpoint)
-                .ok_or_else(|| unavailable(other_timeline::<P>(at)))?;
+            let events = events.map_err(|error| behind_for(error_chain(&error)))?;
+            let Some(to) = behind(at, &events).and_then(|events| events.last().map(Recorded::checkpoint)) else {
+                return Err(behind_for(format!("it stands at {} of another timeline", at.position)));
+            };
+            parked = match take_run::<P>(connection, table, &events, parked).await {
+                Err(Failure::Fold(panic)) => return Err(behind_for(panic.to_string())),
+                Err(Failure::Data(error)) => return Err(behind_for(error_chain(&error))),
+                taken => taken.map_err(unavailable)?,
+            };
+            at = to;
         }
-        Ok(at)
+        Ok((at, parked))
     }
-}
-
-fn other_timeline<P: Projection>(at: Checkpoint) -> Failure {
-    Failure::Other(
-        format!(
-            "{} stands at {} of another timeline and must be rebuilt",
-            P::NAME,
-            at.position
-        )
-        .into(),
-    )
 }
 
 fn unavailable(failure: Failure) -> InlineError {
     InlineError::Append(AppendError::Unavailable(match failure {
         Failure::Fold(panic) => panic.into(),
         Failure::Data(error) | Failure::Retry(error) => error.into(),
+        Failure::Unparkable(_, reason) => reason.into(),
         Failure::NotNext(at) => format!("the projection stands elsewhere, at {}", at.position).into(),
-        Failure::StandBy(reason) => reason.into(),
+        Failure::StandBy(reason) | Failure::Rebuilding(reason) => reason.into(),
         Failure::NoCheckpoint => "the projection has no checkpoint of its VERSION".into(),
         Failure::Other(source) => source,
     }))

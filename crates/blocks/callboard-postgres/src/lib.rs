@@ -9,6 +9,7 @@ mod log;
 mod migrate;
 mod process_manager;
 mod projection;
+mod rebuild;
 mod relay;
 mod status;
 #[cfg(feature = "testing")]
@@ -19,15 +20,17 @@ mod watcher;
 
 pub use database::{Database, DatabaseConfig, SERVICE_ROLE};
 pub use error::PostgresError;
-pub use housekeeping::{
-    KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, rebuild_projection, resume_subscriber, rewind_relay,
-};
+pub use housekeeping::{KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, resume_subscriber, rewind_relay};
 pub use inline::InlineProjections;
 pub use inspect::{Inspection, Trouble, inspect};
 pub use log::{PgLocked, PgLog};
 pub use migrate::{SchemaStatus, migrate, schema_status};
 pub use process_manager::PgProcessManagerStore;
-pub use projection::PgProjection;
+pub use projection::{PgParking, PgProjection};
+pub use rebuild::{
+    PgRebuild, RebuildStatus, RebuildStep, Rebuildable, Replaced, drop_replaced, pause_rebuild, rebuild_projection,
+    resume_rebuild, undo_rebuild,
+};
 pub use relay::PgRelayStore;
 pub use status::{LogStatus, SubscriberStatus, status};
 pub use view::{PgView, PgViews};

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 
 use crate::error::PostgresError;
+use crate::rebuild::{RebuildStatus, Replaced};
 
 /// A log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,6 +51,12 @@ pub struct SubscriberStatus {
     pub lag_seconds: f64,
     /// How many commands wait to be sent.
     pub pending_commands: u64,
+    /// The rebuild of its table, if one is wanted.
+    pub rebuild: Option<RebuildStatus>,
+    /// The table that the last rebuild replaced, while it can be put back.
+    pub replaced: Option<Replaced>,
+    /// How many events are parked.
+    pub parked: u64,
 }
 
 /// Reads the status of every log.
@@ -82,6 +89,9 @@ async fn read(pool: &PgPool) -> Result<Vec<LogStatus>, sqlx::Error> {
         for subscriber in &mut log.subscribers {
             let checkpoint = subscriber.checkpoint.unwrap_or_default();
             subscriber.lag_events = log.head.get().saturating_sub(checkpoint.get());
+            if let Some(rebuild) = &mut subscriber.rebuild {
+                rebuild.aim_at(log.head);
+            }
         }
         logs.push(log);
     }
@@ -121,5 +131,31 @@ fn subscriber_status(row: &PgRow) -> Result<SubscriberStatus, sqlx::Error> {
         lag_events: 0,
         lag_seconds: row.try_get::<Option<f64>, _>(8)?.unwrap_or(0.0).max(0.0),
         pending_commands: row.try_get::<i64, _>(9)?.unsigned_abs(),
+        rebuild: rebuild(row)?,
+        replaced: replaced(row)?,
+        parked: row.try_get::<i64, _>(17)?.unsigned_abs(),
     })
+}
+
+fn rebuild(row: &PgRow) -> Result<Option<RebuildStatus>, sqlx::Error> {
+    let Some(version) = row.try_get::<Option<i32>, _>(10)? else {
+        return Ok(None);
+    };
+    let (state, reason, position) = (row.try_get(11)?, row.try_get(12)?, row.try_get(13)?);
+    Ok(Some(RebuildStatus::new((
+        version,
+        state,
+        reason,
+        position,
+        row.try_get(14)?,
+        position,
+    ))))
+}
+
+fn replaced(row: &PgRow) -> Result<Option<Replaced>, sqlx::Error> {
+    let Some(version) = row.try_get::<Option<i32>, _>(15)? else {
+        return Ok(None);
+    };
+    let checkpoint = position(row.try_get(16)?);
+    Ok(Some(Replaced { version, checkpoint }))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use callboard::log::Source;
 use callboard::view::ViewStore;
-use callboard::{Log, Page, Position, Projection, View, ViewError, Views};
+use callboard::{Log, Page, Position, Projection, Standing, View, ViewError, Views};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::database::{Database, within};
 use crate::error::{Class, classify};
-use crate::projection::{Table, as_text, version_of};
+use crate::projection::{Table, as_text};
 
 /// The views of a database.
 #[derive(Debug, Clone)]
@@ -91,32 +91,31 @@ impl<P: Projection> PgView<P> {
             .collect::<Result<_, _>>()?)
     }
 
-    async fn read_position(&self) -> Result<Position, Source> {
-        let position: i64 = sqlx::query_scalar(include_str!("../queries/read_view_position.sql"))
+    async fn read_standing(&self) -> Result<Standing, Source> {
+        let (position, parked): (i64, i64) = sqlx::query_as(include_str!("../queries/read_view_position.sql"))
             .bind(P::Log::NAME)
             .bind(P::NAME)
-            .bind(version_of::<P>())
             .fetch_one(self.pool())
             .await?;
-        Ok(Position::new(position.unsigned_abs()))
+        Ok(Standing {
+            position: Position::new(position.unsigned_abs()),
+            parked: parked.unsigned_abs(),
+        })
     }
 
-    async fn wait(&self, position: Position, deadline: Instant) -> Result<Position, ViewError> {
+    async fn wait(&self, position: Position, deadline: Instant) -> Result<Standing, ViewError> {
         // Watches before it looks, so that nothing falls between.
-        let mut watch = self
-            .database
-            .watcher()
-            .watch((P::Log::NAME, P::NAME), version_of::<P>());
-        watch.position.mark_unchanged();
-        let mut found = self.reading(self.read_position()).await?;
-        while found < position {
-            if tokio::time::timeout_at(deadline, watch.position.changed())
+        let mut watch = self.database.watcher().watch((P::Log::NAME, P::NAME));
+        watch.standing.mark_unchanged();
+        let mut found = self.reading(self.read_standing()).await?;
+        while found.position < position {
+            if tokio::time::timeout_at(deadline, watch.standing.changed())
                 .await
                 .is_err()
             {
                 break;
             }
-            found = *watch.position.borrow_and_update();
+            found = *watch.standing.borrow_and_update();
         }
         Ok(found)
     }
@@ -131,11 +130,11 @@ impl<P: Projection> ViewStore<P> for PgView<P> {
         Box::pin(self.reading(self.read_page(page)))
     }
 
-    fn position(&self) -> BoxFuture<'_, Result<Position, ViewError>> {
-        Box::pin(self.reading(self.read_position()))
+    fn standing(&self) -> BoxFuture<'_, Result<Standing, ViewError>> {
+        Box::pin(self.reading(self.read_standing()))
     }
 
-    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Position, ViewError>> {
+    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Standing, ViewError>> {
         Box::pin(self.wait(position, deadline))
     }
 }

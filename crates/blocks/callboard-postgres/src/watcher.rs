@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use callboard::Position;
+use callboard::{Position, Standing};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -36,10 +36,8 @@ struct State {
 }
 
 struct Watched {
-    position: watch::Sender<Position>,
+    standing: watch::Sender<Standing>,
     waiters: usize,
-    /// The lowest VERSION whose checkpoint counts.
-    version: i32,
 }
 
 impl Watcher {
@@ -51,29 +49,28 @@ impl Watcher {
     }
 
     /// Watches a checkpoint as long as the answer is held.
-    pub(crate) fn watch(self: &Arc<Self>, key: Key, version: i32) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>, key: Key) -> Watch {
         let mut state = self.state();
         let watched = state.watched.entry(key).or_insert_with(|| Watched {
-            position: watch::Sender::new(Position::START),
+            standing: watch::Sender::new(Standing::default()),
             waiters: 0,
-            version,
         });
         watched.waiters += 1;
-        let position = watched.position.subscribe();
+        let standing = watched.standing.subscribe();
         if !std::mem::replace(&mut state.polling, true) {
             tokio::spawn(self.clone().poll());
         }
         Watch {
             watcher: self.clone(),
             key,
-            position,
+            standing,
         }
     }
 
     /// A projection of this process has moved its checkpoint.
-    pub(crate) fn moved(&self, log: &'static str, subscriber: &'static str, position: Position) {
+    pub(crate) fn moved(&self, log: &'static str, subscriber: &'static str, standing: Standing) {
         if let Some(watched) = self.state().watched.get(&(log, subscriber)) {
-            watched.position.send_replace(position);
+            watched.standing.send_replace(standing);
         }
     }
 
@@ -100,17 +97,18 @@ impl Watcher {
             .bind(logs)
             .bind(subscribers)
             .fetch_all(&self.pool);
-        let found: Vec<(i64, i32, i64)> = within(LOOK_WITHIN, look).await?;
+        let found: Vec<(i64, i64, i64)> = within(LOOK_WITHIN, look).await?;
         let state = self.state();
-        for (index, version, position) in found {
+        for (index, position, parked) in found {
             let key = usize::try_from(index - 1).ok().and_then(|index| keys.get(index));
-            if let Some(watched) = key.and_then(|key| state.watched.get(key))
-                && version >= watched.version
-            {
-                let position = Position::new(position.unsigned_abs());
+            if let Some(watched) = key.and_then(|key| state.watched.get(key)) {
+                let standing = Standing {
+                    position: Position::new(position.unsigned_abs()),
+                    parked: parked.unsigned_abs(),
+                };
                 watched
-                    .position
-                    .send_if_modified(|seen| std::mem::replace(seen, position) != position);
+                    .standing
+                    .send_if_modified(|seen| std::mem::replace(seen, standing) != standing);
             }
         }
         Ok(())
@@ -148,8 +146,8 @@ impl Drop for Ending<'_> {
 pub(crate) struct Watch {
     watcher: Arc<Watcher>,
     key: Key,
-    /// The position as last seen; it may be behind.
-    pub(crate) position: watch::Receiver<Position>,
+    /// Where it stood when last seen; it may be further by now.
+    pub(crate) standing: watch::Receiver<Standing>,
 }
 
 impl Drop for Watch {

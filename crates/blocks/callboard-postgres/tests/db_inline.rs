@@ -9,9 +9,9 @@ use callboard::view::ViewStore;
 use callboard::{Checkpoint, Position};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{
-    Database, InlineProjections, PgLog, PgProjection, PgView, pause_subscriber, rebuild_projection, resume_subscriber,
+    Database, InlineProjections, PgLog, PgProjection, PgView, pause_subscriber, resume_subscriber,
 };
-use common::{all, all_items, append, head, items_database, items_log, put, record};
+use common::{all, all_items, append, head, items_database, items_log, put, record, shelves};
 
 async fn inline(connections: &Database) -> PgLog {
     let projections = InlineProjections::<ItemsLog>::new(connections).projection::<Items>();
@@ -33,7 +33,10 @@ async fn what_is_recorded_is_visible_with_the_answer() {
     let view = PgView::<Items>::new(&connections);
     for version in 1..=3 {
         record(&log, vec![put("x", version, "seen")]).await;
-        assert_eq!(view.position().await.expect("a position"), Position::new(version));
+        assert_eq!(
+            view.standing().await.expect("a standing").position,
+            Position::new(version)
+        );
         let row = view.get(&("x".into(), 1)).await.expect("a read").expect("the row");
         assert_eq!(row.weight.unsigned_abs(), version);
     }
@@ -180,9 +183,7 @@ async fn a_projection_whose_checkpoint_is_gone_is_rebuilt_before_the_append() {
     let connections = database.connect();
     let log = inline(&connections).await;
     record(&log, vec![put("x", 1, "before")]).await;
-    rebuild_projection(&connections, "items", "items")
-        .await
-        .expect("its checkpoint is gone");
+    database.execute("delete from callboard.checkpoints").await;
     record(&log, vec![put("x", 2, "after")]).await;
     assert_eq!(labels(&database).await, ["after 2"]);
 }
@@ -201,4 +202,29 @@ async fn an_ordinary_projection_beside_the_inline_one_applies_nothing_twice() {
         applied.expect("an answer");
     }
     assert_eq!(labels(&database).await, ["both 20"]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_recorded_and_this_one_cannot_fold_is_parked_before_the_first_append() {
+    let database = items_database().await;
+    let (connections, log, _) = common::filled(&database, 2).await;
+    record(
+        &log,
+        vec![put("a", 1, "poison"), put("a", 2, "behind it"), put("b", 1, "free")],
+    )
+    .await;
+    let inline = InlineProjections::<ItemsLog>::new(&connections).projection::<Items>();
+    inline.start().await.expect("it parks the poison and goes on");
+    let inline = PgLog::with_inline(&connections, inline);
+    record(&inline, vec![put("a", 3, "still behind it"), put("b", 2, "still free")]).await;
+    let view = PgView::<Items>::new(&connections);
+    let standing = view.standing().await.expect("a standing");
+    assert_eq!((standing.position, standing.parked), (Position::new(7), 3));
+    assert_eq!(shelves(&database).await, ["b still free 2", "s1 plain 1", "s2 plain 1"]);
+    // A new event that can't be folded is refused with its append, and parks nothing.
+    let outcome = inline
+        .append(&append(head(&inline).await, vec![put("c", 1, "poison")]))
+        .await;
+    assert!(matches!(outcome, Err(AppendError::Projection(_))), "{outcome:?}");
+    assert_eq!(view.standing().await.expect("a standing"), standing);
 }

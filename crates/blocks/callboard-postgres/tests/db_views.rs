@@ -2,41 +2,17 @@
 
 mod common;
 
-use callboard::contract::{Item, ItemEvent, ItemFact, Items, ItemsLog};
+use callboard::contract::{ItemEvent, ItemFact, Items, ItemsLog};
 use callboard::log::{LogStore, NewEvent};
 use callboard::relay::RelayStore;
 use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
-use callboard::{Checkpoint, Position, Projection, Recorded};
+use callboard::{Checkpoint, Position, Recorded};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{
-    Database, PgProjection, PgRelayStore, PgView, pause_subscriber, rebuild_projection, resume_subscriber,
+use callboard_postgres::{Database, PgProjection, PgRelayStore, PgView, pause_subscriber, resume_subscriber};
+use common::{
+    NewerItems, all_items, append, apply_all, event, fact, filled, items_database, items_log, put, record, shelves,
 };
-use common::{all_items, append, apply_all, event, fact, filled, items_database, items_log, put, record, shelves};
 use tokio::time::Instant;
-
-/// `Items`, folded otherwise by a newer release.
-struct NewerItems;
-
-impl Projection for NewerItems {
-    type Log = ItemsLog;
-    type Key = (String, i64);
-    type Row = Item;
-    const NAME: &'static str = Items::NAME;
-    const VERSION: u32 = 2;
-    const TABLE: &'static str = Items::TABLE;
-    const KEY: &'static [&'static str] = Items::KEY;
-
-    fn keys(event: &ItemEvent) -> Vec<Self::Key> {
-        Items::keys(event)
-    }
-
-    fn fold(key: &Self::Key, row: Option<Item>, event: &Recorded<ItemEvent>) -> Option<Item> {
-        Items::fold(key, row, event).map(|row| Item {
-            label: format!("new {}", row.label),
-            ..row
-        })
-    }
-}
 
 #[tokio::test]
 async fn projections_and_views_keep_their_contract() {
@@ -181,7 +157,7 @@ async fn events_of_a_lost_timeline_are_never_applied() {
 }
 
 #[tokio::test]
-async fn a_newer_version_rebuilds_into_an_empty_table_and_the_older_one_stands_by() {
+async fn a_newer_version_builds_a_short_log_at_once_and_the_older_one_stands_by() {
     let database = items_database().await;
     let (connections, log, mut older) = filled(&database, 3).await;
     older.start().await.expect("it starts");
@@ -190,12 +166,11 @@ async fn a_newer_version_rebuilds_into_an_empty_table_and_the_older_one_stands_b
         .execute("insert into contract.items values ('stray', 1, '', 1, 1, null, now())")
         .await;
     let mut newer = PgProjection::<NewerItems>::new(&connections);
-    assert_eq!(newer.start().await.expect("it starts"), Checkpoint::START);
-    assert_eq!(shelves(&database).await, Vec::<String>::new(), "never on top of rows");
-    assert_eq!(apply_all(&mut newer, &log).await, 3);
+    assert_eq!(newer.start().await.expect("it starts").position, Position::new(3));
     assert_eq!(
         shelves(&database).await,
-        ["s1 new plain 1", "s2 new plain 1", "s3 new plain 1"]
+        ["s1 new plain 1", "s2 new plain 1", "s3 new plain 1"],
+        "never on top of rows"
     );
     for outcome in [
         older.start().await.err(),
@@ -212,22 +187,38 @@ async fn a_newer_version_rebuilds_into_an_empty_table_and_the_older_one_stands_b
 }
 
 #[tokio::test]
-async fn a_deleted_checkpoint_means_a_rebuild_from_the_first_event() {
+async fn a_short_log_with_an_event_that_cannot_be_folded_is_built_up_to_it() {
+    for label in ["poison", "unstorable"] {
+        let database = items_database().await;
+        let connections = database.connect();
+        let log = items_log(&connections);
+        record(&log, vec![put("a", 1, "good"), put("b", 1, label), put("c", 1, "good")]).await;
+        let mut projection = PgProjection::<Items>::new(&connections);
+        projection.start().await.expect("it starts");
+        database.execute("update callboard.checkpoints set version = 0").await;
+        assert_eq!(
+            projection.start().await.expect("it starts again").position,
+            Position::new(1),
+            "{label}: what is left is for the engine"
+        );
+        assert_eq!(shelves(&database).await, ["a good 1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_gone_is_made_again_with_the_next_start() {
     let database = items_database().await;
-    let (connections, log, mut projection) = filled(&database, 3).await;
+    let (_connections, log, mut projection) = filled(&database, 3).await;
     projection.start().await.expect("it starts");
     apply_all(&mut projection, &log).await;
-    rebuild_projection(&connections, "items", "items")
-        .await
-        .expect("it is taken away");
+    database.execute("delete from callboard.checkpoints").await;
     let outcome = projection.apply(&all_items(&log).await, Lock::Skip).await;
     assert!(
-        matches!(outcome, Err(SubscriberError::Transient { .. })),
+        matches!(outcome, Err(SubscriberError::StandBy { .. })),
         "gone is not busy: {outcome:?}"
     );
-    assert_eq!(projection.start().await.expect("it starts"), Checkpoint::START);
-    assert_eq!(shelves(&database).await, Vec::<String>::new());
-    assert_eq!(apply_all(&mut projection, &log).await, 3);
+    assert_eq!(projection.start().await.expect("it starts").position, Position::new(3));
+    assert_eq!(shelves(&database).await, ["s1 plain 1", "s2 plain 1", "s3 plain 1"]);
 }
 
 #[tokio::test]

@@ -33,18 +33,18 @@ async fn a_query_that_waits_is_woken_by_a_commit_here_and_by_one_elsewhere() {
     let waiters: Vec<_> = (0..20).map(|_| wait(1)).collect();
     here.apply(&events[..1], Lock::Wait).await.expect("it applies");
     for waiter in waiters {
-        assert_eq!(waiter.await.expect("it ends"), Position::new(1));
+        assert_eq!(waiter.await.expect("it ends").position, Position::new(1));
     }
     let waiter = wait(2);
     PgProjection::<Items>::new(&elsewhere)
         .apply(&events[1..], Lock::Wait)
         .await
         .expect("it applies");
-    assert_eq!(waiter.await.expect("it ends"), Position::new(2));
+    assert_eq!(waiter.await.expect("it ends").position, Position::new(2));
     // Nobody waits any more: nobody asks any more, and the next one who waits is served again.
     let soon = Instant::now() + Duration::from_millis(30);
     assert_eq!(
-        view.wait_for(Position::new(3), soon).await.expect("an answer"),
+        view.wait_for(Position::new(3), soon).await.expect("an answer").position,
         Position::new(2)
     );
     assert!(Instant::now() >= soon, "it waited as long as it was asked to");
@@ -73,7 +73,10 @@ async fn a_commit_here_wakes_the_waiting_query_without_asking_the_database() {
         .apply(&all_items(&log).await, Lock::Wait)
         .await
         .expect("it applies");
-    assert_eq!(waiter.await.expect("it ends").expect("an answer"), Position::new(1));
+    assert_eq!(
+        waiter.await.expect("it ends").expect("an answer").position,
+        Position::new(1)
+    );
 }
 
 #[tokio::test]
@@ -95,7 +98,7 @@ async fn waiting_outlives_a_lost_connection() {
         .await
         .expect("it applies");
     match waiter.await.expect("it ends") {
-        Ok(position) => assert_eq!(position, Position::new(1)),
+        Ok(standing) => assert_eq!(standing.position, Position::new(1)),
         // The first look itself may have been cut off.
         Err(error) => assert_eq!(error.view, "items"),
     }

@@ -12,6 +12,7 @@ mod event;
 pub mod log;
 pub mod memory;
 mod names;
+pub mod parking;
 pub mod process_manager;
 pub mod projection;
 mod receipt;
@@ -32,11 +33,12 @@ pub use event::{
 };
 pub use log::IdempotencyKey;
 pub use names::{Checkpoint, InvalidStreamName, Position, StreamName, Version};
+pub use parking::OnFailure;
 pub use process_manager::{ProcessManager, Reaction};
 pub use projection::Projection;
 pub use receipt::{CommandContext, CommandError, Executed, IfMatch, Receipt, ReceiptEvent};
 pub use router::{RouteError, Router};
-pub use view::{Page, View, ViewError, Views};
+pub use view::{Page, Standing, View, ViewError, Views};
 pub use world::World;
 pub use writer::Commands;
 

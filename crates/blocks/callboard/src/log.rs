@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::event::{Json, Metadata, Recorded};
+use crate::event::{Json, Metadata, RawEvent, Recorded};
 use crate::names::{Checkpoint, Position, StreamName, Version};
 
 /// The most events of one command, and of one append.
@@ -113,6 +113,31 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// Keys to store with the events, and keys to look up.
     pub keys: Vec<AppendKey>,
+}
+
+impl Append {
+    /// The events as the log has recorded them, once it has appended them.
+    pub fn recorded(&self, recorded_at: Timestamp) -> impl Iterator<Item = Recorded> {
+        let mut last = self.expected;
+        self.events.iter().map(move |event| {
+            let recorded = Recorded {
+                position: last.position.next(),
+                stream: event.stream.clone(),
+                version: event.version,
+                id: event.id,
+                previous_id: last.event_id,
+                event: RawEvent {
+                    event_type: event.event_type.into(),
+                    schema_version: event.schema_version,
+                    data: event.data.clone(),
+                },
+                metadata: event.metadata.clone(),
+                recorded_at,
+            };
+            last = recorded.checkpoint();
+            recorded
+        })
+    }
 }
 
 /// A key that was stored before.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::event::{Log, Recorded};
 use crate::names::Position;
 use crate::panic_text;
+use crate::parking::OnFailure;
 
 /// A pure fold of a log into a view, a row per key.
 ///
@@ -34,6 +35,11 @@ pub trait Projection: Send + Sync + 'static {
     const TABLE: &'static str;
     /// The key's columns, in the order of the key's parts.
     const KEY: &'static [&'static str];
+    /// What happens to an event that the fold or the database can't take.
+    const ON_FAILURE: OnFailure = OnFailure::Park;
+    /// Whether each row is written by the events of one stream alone. Then an event that this code
+    /// can't decode can be parked, for its stream is all that it can touch; otherwise it halts.
+    const KEYED_BY_STREAM: bool = false;
 
     /// The keys whose rows an event touches.
     fn keys(event: &<Self::Log as Log>::Event) -> Vec<Self::Key>;
@@ -63,13 +69,21 @@ pub fn keys_of<P: Projection>(events: &[Recorded<EventOf<P>>]) -> Result<Vec<P::
     let mut seen = std::collections::HashSet::new();
     let mut keys = Vec::new();
     for event in events {
-        for key in guarded(event, || P::keys(&event.event))? {
+        for key in keys_touched::<P>(event)? {
             if seen.insert(key.clone()) {
                 keys.push(key);
             }
         }
     }
     Ok(keys)
+}
+
+/// The keys that an event touches.
+///
+/// # Errors
+/// [`FoldPanic`] when [`Projection::keys`] panics.
+pub fn keys_touched<P: Projection>(event: &Recorded<EventOf<P>>) -> Result<Vec<P::Key>, FoldPanic> {
+    guarded(event, || P::keys(&event.event))
 }
 
 /// Folds events into rows. `rows` holds the row of every key of [`keys_of`] that has one; returns
@@ -83,7 +97,7 @@ pub fn fold<P: Projection>(
 ) -> Result<HashMap<P::Key, Option<P::Row>>, FoldPanic> {
     let mut folded: HashMap<P::Key, Option<P::Row>> = HashMap::new();
     for event in events {
-        for key in guarded(event, || P::keys(&event.event))? {
+        for key in keys_touched::<P>(event)? {
             let before = folded.remove(&key).unwrap_or_else(|| rows.remove(&key));
             let after = guarded(event, || P::fold(&key, before, event))?;
             folded.insert(key, after);

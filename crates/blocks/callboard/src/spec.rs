@@ -20,9 +20,9 @@ use uuid::Uuid;
 use crate::aggregate::StateType;
 use crate::command::{Actor, Command};
 use crate::event::{Event, Log, Metadata, Recorded};
-use crate::log::{Append, LogReader, LogStore, NewEvent};
+use crate::log::{Append, Appended, LogReader, LogStore, NewEvent};
 use crate::memory::MemoryLog;
-use crate::names::{Checkpoint, StreamName, Version};
+use crate::names::{Checkpoint, Position, StreamName, Version};
 use crate::process_manager::ProcessManager;
 use crate::projection::{Projection, fold};
 use crate::receipt::{CommandContext, CommandError, Receipt};
@@ -82,8 +82,12 @@ impl<L: Log> Spec<L> {
     /// Decides a command on that past. Touching or writing what it doesn't declare to read fails
     /// the test.
     pub fn when<C: Command<Log = L>>(&self, command: C) -> Outcome<L> {
-        let log = MemoryLog::new();
-        append::<L>(&log, &self.past);
+        let past: Vec<_> = self
+            .past
+            .iter()
+            .map(|(stream, event)| (stream.as_str(), event.clone()))
+            .collect();
+        let log = log_of::<L>(&past);
         let context = CommandContext {
             actor: self.actor.clone(),
             ..self.context.clone()
@@ -188,12 +192,7 @@ impl<L: Log> Outcome<L> {
 /// # Panics
 /// When a stream has no stream name or an event no JSON form.
 pub fn recorded<L: Log>(events: &[(&str, L::Event)]) -> Vec<Recorded<L::Event>> {
-    let log = MemoryLog::new();
-    let past: Vec<_> = events
-        .iter()
-        .map(|(stream, event)| (StreamName::parse(stream).expect("a stream name"), event.clone()))
-        .collect();
-    append::<L>(&log, &past);
+    let log = log_of::<L>(events);
     let slice = log
         .read(Checkpoint::START.position, usize::MAX)
         .now_or_never()
@@ -235,29 +234,44 @@ pub fn reactions<M: ProcessManager>(events: &[(&str, <M::Log as Log>::Event)]) -
     recorded::<M::Log>(events).iter().map(react).collect()
 }
 
-fn append<L: Log>(log: &MemoryLog, past: &[(StreamName, L::Event)]) {
+/// Puts events at the end of a log, each as the next of its stream.
+///
+/// # Panics
+/// When a stream has no stream name, an event no JSON form, or the log doesn't take them.
+pub async fn record<L: Log>(log: &impl LogStore, events: &[(&str, L::Event)]) {
+    let held = log.read(Position::START, usize::MAX).await;
+    let held = held.expect("a log that can be read").events;
     let mut versions: HashMap<StreamName, Version> = HashMap::new();
-    let events = past
-        .iter()
-        .map(|(stream, event)| {
-            let version = versions.entry(stream.clone()).or_default();
-            *version = version.next();
-            let event_type = event.event_type();
-            NewEvent {
-                id: Uuid::now_v7(),
-                stream: stream.clone(),
-                version: *version,
-                event_type: event_type.name,
-                schema_version: event_type.schema_version,
-                data: event.encode().expect("an event has a JSON form"),
-                metadata: Metadata::default(),
-            }
-        })
-        .collect();
+    versions.extend(held.iter().map(|event| (event.stream.clone(), event.version)));
+    let new = |(stream, event): &(&str, L::Event)| {
+        let stream = StreamName::parse(stream).expect("a stream name");
+        let version = versions.entry(stream.clone()).or_default();
+        *version = version.next();
+        let event_type = event.event_type();
+        NewEvent {
+            id: Uuid::now_v7(),
+            version: *version,
+            stream,
+            event_type: event_type.name,
+            schema_version: event_type.schema_version,
+            data: event.encode().expect("an event has a JSON form"),
+            metadata: Metadata::default(),
+        }
+    };
     let append = Append {
-        events,
+        expected: held.last().map_or(Checkpoint::START, Recorded::checkpoint),
+        events: events.iter().map(new).collect(),
         ..Append::default()
     };
-    let appended = log.append(&append).now_or_never().expect("a log in memory never waits");
-    appended.expect("an empty log takes anything");
+    let appended = log.append(&append).await.expect("an answer");
+    assert!(matches!(appended, Appended::Done { .. }), "{appended:?}");
+}
+
+/// A log in memory with these events.
+fn log_of<L: Log>(events: &[(&str, L::Event)]) -> MemoryLog {
+    let log = MemoryLog::new();
+    record::<L>(&log, events)
+        .now_or_never()
+        .expect("a log in memory never waits");
+    log
 }

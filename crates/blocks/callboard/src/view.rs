@@ -48,6 +48,15 @@ impl Page {
     }
 }
 
+/// How far a view is folded, and what is missing in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Every event up to here is in its rows, but for the parked ones.
+    pub position: Position,
+    /// How many of these events are parked.
+    pub parked: u64,
+}
+
 /// Reads one view. It passes [`crate::contract::views`]. Dropping any of these futures is safe.
 pub trait ViewStore<P: Projection>: Send + Sync + 'static {
     /// The row of this key.
@@ -56,13 +65,13 @@ pub trait ViewStore<P: Projection>: Send + Sync + 'static {
     /// A page of rows.
     fn page<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<P::Row>, ViewError>>;
 
-    /// The position up to which the view is folded. An answer reads it before its rows, so that
-    /// the rows are never older than it says.
-    fn position(&self) -> BoxFuture<'_, Result<Position, ViewError>>;
+    /// How far the view is folded. An answer reads it before its rows, so that the rows are never
+    /// older than it says.
+    fn standing(&self) -> BoxFuture<'_, Result<Standing, ViewError>>;
 
     /// Waits until the view is folded up to `position`, at the longest until `deadline`; returns
-    /// the position that it has then.
-    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Position, ViewError>>;
+    /// how far it is then.
+    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Standing, ViewError>>;
 }
 
 /// A view of `P` in whatever store.

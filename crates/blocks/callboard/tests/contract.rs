@@ -1,6 +1,6 @@
 //! The stores in memory pass the very suites that the real ones pass.
 
-use callboard::contract::{Items, feed, log, views};
+use callboard::contract::{Items, feed, log, parking, views};
 use callboard::memory::{MemoryBus, MemoryLog, MemoryProjection};
 use callboard::writer::Tap;
 
@@ -20,4 +20,10 @@ async fn the_bus_in_memory_keeps_the_contract_of_every_feed() {
 async fn the_views_in_memory_keep_the_contract_of_every_view_store() {
     let view = MemoryProjection::<Items>::new();
     views(view.clone(), view, async |_| ()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_views_in_memory_keep_the_contract_of_parking() {
+    let view = MemoryProjection::<Items>::new();
+    parking(view.clone(), &MemoryLog::new(), &view, &view).await;
 }

@@ -31,6 +31,7 @@ pub(crate) fn command_line() -> Command {
         crate::events::command(),
         crate::stream::command(),
         crate::projections::command(),
+        crate::parked::command(),
         crate::relay::command(),
         crate::topology::command(),
         crate::completions::command(),

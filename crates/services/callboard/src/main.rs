@@ -8,7 +8,9 @@ mod embedded;
 mod events;
 mod migrate;
 mod output;
+mod parked;
 mod projections;
+mod rebuild;
 mod relay;
 mod status;
 mod stream;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
             Some(("events", matches)) => events::run(&invocation, matches).await,
             Some(("stream", matches)) => stream::run(&invocation, matches).await,
             Some(("projections", matches)) => projections::run(&invocation, matches).await,
+            Some(("parked", matches)) => parked::run(&invocation, matches).await,
             Some(("relay", matches)) => relay::run(&invocation, matches).await,
             Some(("topology", matches)) => topology::run(&invocation, matches).await,
             Some(("completions", matches)) => completions::run(matches),

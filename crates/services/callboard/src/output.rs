@@ -45,6 +45,11 @@ pub(crate) fn json_line(data: &impl Serialize) -> io::Result<()> {
     io::stdout().lock().write_all(&line)
 }
 
+/// Tells whoever gave the order what isn't data.
+pub(crate) fn talk(text: &str) -> io::Result<()> {
+    io::stderr().lock().write_all(text.as_bytes())
+}
+
 /// Columns as wide as what is in them. The first row is the heading.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

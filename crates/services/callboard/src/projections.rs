@@ -3,7 +3,7 @@
 use callboard_kit::cli::Invocation;
 use callboard_kit::operator::{open_database, subscribers};
 use callboard_postgres::{LogStatus, SubscriberStatus};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,24 +23,42 @@ pub(crate) fn command() -> Command {
         .value_name("TEXT")
         .default_value("paused by an operator")
         .help("What others will read about it");
+    let rebuild = || {
+        Arg::new("rebuild")
+            .long("rebuild")
+            .action(ArgAction::SetTrue)
+            .help("Means the rebuild that is under way; the table that is being read is kept up all the same")
+    };
     group("projections", "Looks after the projections")
-        .subcommand(leaf("list", "Shows each projection, its state and how far it has come"))
+        .subcommand(leaf(
+            "list",
+            "Shows each projection, its state, how far it has come and how far its rebuild is",
+        ))
         .subcommand(
             leaf("pause", "Lets no replica apply events to it, until it is resumed")
                 .arg(name())
+                .arg(rebuild())
                 .arg(reason)
                 .arg(dry_run()),
         )
         .subcommand(
-            leaf("resume", "Lets a paused or halted one go on behind its checkpoint")
-                .arg(name())
-                .arg(dry_run()),
+            leaf(
+                "resume",
+                "Lets a paused or halted one go on behind its checkpoint, or a paused or failed rebuild where it was",
+            )
+            .arg(name())
+            .arg(rebuild())
+            .arg(dry_run()),
         )
+        .subcommands(crate::rebuild::commands())
 }
 
 pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand().expect("clap requires a subcommand") {
         ("list", matches) => list(invocation, matches).await,
+        ("rebuild", matches) => crate::rebuild::rebuild(invocation, matches).await,
+        ("undo", matches) => crate::rebuild::undo(invocation, matches).await,
+        ("drop-old", matches) => crate::rebuild::drop_old(invocation, matches).await,
         (name, matches) => set_state(invocation, matches, name == "pause").await,
     }
 }
@@ -84,20 +102,30 @@ async fn set_state(invocation: &Invocation, matches: &ArgMatches, pause: bool) -
         }
         anyhow::bail!("there is no subscriber {full}; there are: {}", known.join(", "));
     };
-    let dry_run = matches.get_flag("dry-run");
-    match (dry_run, pause) {
-        (true, _) => {}
-        (false, true) => {
-            let reason: &String = matches.get_one("reason").expect("it has a default");
-            callboard_postgres::pause_subscriber(&database, log, &found.name, reason).await?;
+    let (dry_run, of_rebuild) = (matches.get_flag("dry-run"), matches.get_flag("rebuild"));
+    let (what, from) = match (of_rebuild, &found.rebuild) {
+        (false, _) => (full.clone(), &found.state),
+        (true, Some(rebuild)) => (format!("the rebuild of {full}"), &rebuild.state),
+        (true, None) => anyhow::bail!("no rebuild of {full} is under way"),
+    };
+    if !dry_run {
+        let reason = || matches.get_one::<String>("reason").expect("it has a default");
+        let name = &found.name;
+        match (pause, of_rebuild) {
+            (true, false) => callboard_postgres::pause_subscriber(&database, log, name, reason()).await?,
+            (true, true) => callboard_postgres::pause_rebuild(&database, log, name, reason()).await?,
+            (false, false) => callboard_postgres::resume_subscriber(&database, log, name).await?,
+            (false, true) => callboard_postgres::resume_rebuild(&database, log, name).await?,
         }
-        (false, false) => callboard_postgres::resume_subscriber(&database, log, &found.name).await?,
     }
     let state = if pause { "paused" } else { "running" };
-    let data = json!({ "log": log, "name": found.name, "from": found.state, "to": state, "done": !dry_run });
+    let mut data = json!({ "log": log, "name": found.name, "from": from, "to": state, "done": !dry_run });
+    if of_rebuild {
+        data["rebuild"] = json!(true);
+    }
     Output::of(matches).print(&data, || {
         let verb = if dry_run { "would be" } else { "is" };
-        format!("{full} {verb} {state} (it was {})\n", found.state)
+        format!("{what} {verb} {state} (it was {from})\n")
     })?;
     Ok(())
 }

@@ -56,6 +56,7 @@ pub(crate) fn subscribers(logs: &[LogStatus], wanted: impl Fn(&SubscriberStatus)
         "LAG",
         "SECONDS",
         "PENDING",
+        "PARKED",
         "REASON",
     ])];
     for log in logs {
@@ -68,9 +69,17 @@ pub(crate) fn subscribers(logs: &[LogStatus], wanted: impl Fn(&SubscriberStatus)
                 &subscriber.lag_events.to_string(),
                 &format!("{:.1}", subscriber.lag_seconds),
                 &subscriber.pending_commands.to_string(),
-                subscriber.reason.as_deref().unwrap_or_default(),
+                &subscriber.parked.to_string(),
+                &reason(subscriber),
             ]));
         }
     }
     table(&rows)
+}
+
+/// Why it doesn't run, and what becomes of its table.
+fn reason(subscriber: &SubscriberStatus) -> String {
+    let rebuild = subscriber.rebuild.as_ref().map(ToString::to_string);
+    let reasons = subscriber.reason.iter().cloned().chain(rebuild);
+    reasons.collect::<Vec<_>>().join("; ")
 }

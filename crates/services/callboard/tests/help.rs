@@ -24,6 +24,14 @@ const COMMANDS: &[&[&str]] = &[
     &["projections", "list"],
     &["projections", "pause"],
     &["projections", "resume"],
+    &["projections", "rebuild"],
+    &["projections", "undo"],
+    &["projections", "drop-old"],
+    &["parked"],
+    &["parked", "list"],
+    &["parked", "show"],
+    &["parked", "retry"],
+    &["parked", "discard"],
     &["relay"],
     &["relay", "status"],
     &["relay", "rewind"],
@@ -68,6 +76,6 @@ fn completions_know_the_commands() {
         let output = run("callboard", &["completions", shell], &[]);
         let script = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0));
-        assert!(script.contains("migrate") && script.contains("projections"), "{shell}");
+        assert!(script.contains("projections") && script.contains("discard"), "{shell}");
     }
 }

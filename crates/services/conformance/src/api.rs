@@ -211,6 +211,12 @@ impl Api {
         Answer::of(response.expect("an answer")).await
     }
 
+    /// An operator's order to an ops listener.
+    pub async fn order(&self, ops: SocketAddr, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(format!("http://{ops}{path}")).json(body);
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
     /// Waits until a service is ready.
     pub async fn until_ready(&self, ops: SocketAddr) {
         let mut last = Value::Null;

@@ -66,6 +66,10 @@ async fn sixty_four_clients_share_appends_inline() {
 #[tokio::test]
 async fn a_waiting_backlog_is_applied_in_few_transactions() {
     let ground = Ground::new().await;
+    // It has a checkpoint already, or it would rebuild.
+    let before = ground.projector().await;
+    Api::new(before.http, before.http).until_ready(before.ops).await;
+    before.stop().await;
     let head = backlog::record(&ground.database, "waiting", 20_000).await;
     let projector = ground.projector().await;
     let api = Api::new(projector.http, projector.http);

@@ -11,7 +11,6 @@ use callboard_rabbitmq::testing::{Outsider, Proxy, amqp_url};
 use conformance::support::{eventually, soon, within};
 use conformance::system::{Ground, command, projector};
 use conformance::{Api, System, Topology, backlog};
-use futures::future::join_all;
 use pair::{assert_views, load, sell_out};
 use warehouse::WarehouseEvent;
 
@@ -102,6 +101,12 @@ async fn a_queue_that_is_deleted_while_consumed_is_declared_again() {
     load(&system.api, "deleted", 50).await;
     for subscriber in ["products", "low-product-quantity-notification"] {
         let queue = topology.queue("warehouse", subscriber);
+        // A deletion in the middle of the declaration leaves RabbitMQ with a name that it can't declare any more until
+        // it restarts (rabbitmq-server#17137, #17457): then views follow the log.
+        eventually("it is consumed", async || {
+            outsider.consumers(&queue).await.filter(|consumers| *consumers > 0)
+        })
+        .await;
         outsider.delete_queue(&queue).await;
         load(&system.api, "deleted", 50).await;
         within(Duration::from_secs(10), "it is declared again", async || {
@@ -287,93 +292,4 @@ async fn two_deployments_on_one_broker_and_one_server_share_nothing() {
     assert_eq!(other.api.head().await, 60);
     one.stop().await;
     other.stop().await;
-}
-
-#[tokio::test]
-async fn subscribers_halt_loudly_at_an_event_that_they_cannot_read_and_commands_go_on() {
-    let system = System::start(Topology::Brokered).await;
-    let (api, ground) = (&system.api, system.ground());
-    let known = api.increase("halted", 50).send().await.done();
-    api.get("/warehouse/products").at(1).send().await.with_status(200);
-    let log = backlog::log(&ground.database);
-    let mut future = log
-        .read(Position::START, 1)
-        .await
-        .expect("the log can be read")
-        .events
-        .remove(0);
-    future.position = Position::new(2);
-    future.stream = callboard::StreamName::of("product", "future");
-    (future.id, future.event.event_type) = (uuid::Uuid::now_v7(), "ProductTeleported".into());
-    backlog::put(&ground.database, &[future]).await;
-    let named = [
-        ("products", system.replicas[1].ops),
-        ("low_stock", system.replicas[1].ops),
-        ("low-product-quantity-notification", system.replicas[0].ops),
-    ];
-    for (subscriber, ops) in named {
-        eventually("it halts", async || {
-            let ready = api.ops(ops, "/readyz").await;
-            let detail = ready.body["detail"].as_str().unwrap_or_default().to_owned();
-            let said = detail.contains(&format!("warehouse.{subscriber} is halted"))
-                && detail.contains("position 2")
-                && detail.contains("ProductTeleported");
-            (ready.status == 503 && said).then_some(())
-        })
-        .await;
-        let query = format!("select state || ': ' || reason from callboard.subscribers where name = '{subscriber}'");
-        let row = ground.database.texts(&query).await;
-        assert!(
-            row[0].starts_with("halted: ") && row[0].contains("ProductTeleported"),
-            "{row:?}"
-        );
-    }
-    // Commands go on, and the views answer with what they have.
-    let ship = api.ship("halted", 10).if_version(known.version()).send().await.done();
-    assert_eq!(ship.position(), 3);
-    api.ops(system.replicas[0].ops, "/livez").await.with_status(200);
-    assert_eq!(api.quantity("halted", 0).await, Some(50));
-    let late = api
-        .get("/warehouse/products/halted")
-        .at(3)
-        .header("prefer", "wait=1")
-        .send()
-        .await;
-    assert_eq!(
-        late.problem(503, "view-behind").header("callboard-position"),
-        "warehouse:1"
-    );
-    system.stop().await;
-}
-
-#[tokio::test]
-async fn one_subscriber_that_halts_leaves_the_others_running() {
-    let system = System::start(Topology::Brokered).await;
-    let (api, ground) = (&system.api, system.ground());
-    let poison = "alter table warehouse.low_stock add constraint no_poison check (sku <> 'poison')";
-    ground.database.execute(poison).await;
-    api.increase("poison", 10).send().await.done();
-    let shipped = api.ship("poison", 8).send().await.done();
-    let notified = api.notified(shipped.position()).await;
-    assert_eq!(api.quantity("poison", notified).await, Some(2));
-    eventually("it halts", async || {
-        let ready = api.ops(system.replicas[1].ops, "/readyz").await;
-        let detail = ready.body["detail"].as_str().unwrap_or_default().to_owned();
-        assert!(!detail.contains("warehouse.products"), "{detail}");
-        let said = detail.contains("warehouse.low_stock is halted") && detail.contains("position 2");
-        (ready.status == 503 && said).then_some(())
-    })
-    .await;
-    // Everything else goes on.
-    let all = join_all((0..20).map(|_| api.increase("fine", 5).send())).await;
-    let head = all
-        .into_iter()
-        .map(|answer| answer.done().position())
-        .max()
-        .expect("some");
-    assert_eq!(api.quantity("fine", head).await, Some(100));
-    api.ops(system.replicas[0].ops, "/readyz").await.with_status(200);
-    let low = api.get("/warehouse/low_stock").send().await.with_status(200);
-    assert!(low.rows().is_empty(), "nothing of a run that failed is shown: {low:?}");
-    system.stop().await;
 }

@@ -1,17 +1,18 @@
 //! A context put together on the stores of a topology: the same code for all three.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
-use callboard::subscription::{Connect, Mode, Status, Subscriber, Supervisor};
+use callboard::subscription::{Connect, Subscriber, Supervisor};
 use callboard::writer::{Tap, Writer, WriterConfig};
 use callboard::{Context, Log, ProcessManager, Projection, Subscribers, Views};
 use callboard_http::{CommandSide, Edge, HttpContext, QuerySide};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use crate::lifecycle::Service;
+use crate::watched::Watched;
 
 /// What a topology gives the command side of one context.
 pub trait CommandStores {
@@ -51,69 +52,6 @@ pub trait QueryStores: Views {
     fn projection<P: Projection>(&self) -> Self::Projection<P>;
 }
 
-/// The subscribers of this process with their status: for readiness and the metrics page.
-#[derive(Clone, Default)]
-pub struct Watched {
-    subscribers: Arc<Mutex<Vec<WatchedOne>>>,
-}
-
-/// A subscriber's full name and its status.
-type WatchedOne = (String, watch::Receiver<Status>);
-
-impl Watched {
-    fn add(&self, log: &str, name: &str, status: watch::Receiver<Status>) {
-        self.subscribers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((format!("{log}.{name}"), status));
-    }
-
-    /// Each subscriber's name with its status now.
-    pub fn statuses(&self) -> Vec<(String, Status)> {
-        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        subscribers
-            .iter()
-            .map(|(name, status)| (name.clone(), status.borrow().clone()))
-            .collect()
-    }
-
-    /// Ready while no subscriber is halted or still starting.
-    ///
-    /// # Errors
-    /// Names each that isn't well, with the reason.
-    pub fn check(&self) -> Result<(), String> {
-        let unwell: Vec<String> = self
-            .statuses()
-            .into_iter()
-            .filter_map(|(name, status)| match status.mode {
-                Mode::Live | Mode::FromLog => None,
-                Mode::Starting => Some(format!("{name} is starting")),
-                Mode::Halted(reason) => Some(format!("{name} is halted: {reason}")),
-            })
-            .collect();
-        if unwell.is_empty() {
-            Ok(())
-        } else {
-            Err(unwell.join("; "))
-        }
-    }
-
-    /// Puts the present figures into the metrics.
-    pub(crate) fn publish(&self) {
-        for (name, status) in self.statuses() {
-            let label = [("subscriber", name)];
-            metrics::gauge!("callboard_subscriber_lag_events", &label).set(status.lag_events() as f64);
-            metrics::gauge!("callboard_subscriber_checkpoint", &label).set(status.checkpoint.position.get() as f64);
-            metrics::gauge!("callboard_subscriber_live", &label).set(f64::from(u8::from(status.mode == Mode::Live)));
-            metrics::counter!("callboard_subscriber_applied_total", &label).absolute(status.applied);
-            metrics::counter!("callboard_subscriber_duplicates_total", &label).absolute(status.duplicates);
-            metrics::counter!("callboard_subscriber_gaps_total", &label).absolute(status.gaps);
-            metrics::counter!("callboard_subscriber_foreign_total", &label).absolute(status.foreign);
-            metrics::counter!("callboard_subscriber_transactions_total", &label).absolute(status.transactions);
-        }
-    }
-}
-
 /// Starts a context's writer and process managers. Returns its command routes once the writer has
 /// read the log and every process manager is registered: before that no listener may open.
 pub async fn command_side<C: HttpContext>(
@@ -125,6 +63,7 @@ pub async fn command_side<C: HttpContext>(
     let router = Arc::new(C::router());
     let (writer, commands) = Writer::new(stores.log(), &router, stores.tap(), WriterConfig::default());
     let mut ready = writer.ready();
+    watched.writer(C::Log::NAME, writer.ready());
     service.spawn(format!("writer {}", C::Log::NAME), writer.run(service.stopping.clone()));
     let mut managers = Managers {
         service,
@@ -159,7 +98,7 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
         let (store, log, wake) = (self.stores.manager::<M>(), self.stores.log(), Arc::new(Notify::new()));
         let subscriber = ProcessManagerSubscriber::<M, _, _>::new(store.clone(), log.clone(), wake.clone());
         let mut supervisor = Supervisor::new(subscriber, log, self.stores.connect(M::NAME));
-        self.watched.add(L::NAME, M::NAME, supervisor.status());
+        self.watched.process_manager(L::NAME, M::NAME, supervisor.status());
         let (started, is_started) = oneshot::channel();
         self.started.push(is_started);
         let stopping = self.service.stopping.clone();
@@ -199,7 +138,7 @@ impl<L: Log, S: QueryStores> Subscribers<L> for Projections<'_, S> {
             self.stores.reader(),
             self.stores.connect(P::NAME),
         );
-        self.watched.add(L::NAME, P::NAME, supervisor.status());
+        self.watched.projection(L::NAME, P::NAME, supervisor.status());
         self.service.spawn(
             format!("projection {}", P::NAME),
             supervisor.run(self.service.stopping.clone()),

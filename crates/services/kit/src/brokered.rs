@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use axum::Router;
 use callboard::{Log, ProcessManager, Projection, View, Views};
-use callboard_http::{Edge, EventFeed, HttpContext, Readiness};
+use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
 use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
 
-use crate::assembly::{CommandStores, QueryStores, Watched, command_side, projections, query_side};
+use crate::admin::{AdminHandle, PgAdmin};
+use crate::assembly::{CommandStores, QueryStores, command_side, projections, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
-use crate::listen::{bind, edge, serve_ops, serve_public};
+use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::operator::{explain_broker, open_broker, topology};
-use crate::postgres::{feed_waker, on_growth, open, tidy};
+use crate::postgres::{feed_waker, on_growth, open, rebuilds, tidy};
 use crate::probe::Probe;
+use crate::watched::Watched;
 
 /// What both services stand on.
 #[derive(Clone)]
@@ -115,6 +117,7 @@ impl Mount for Commanding {
             PgRelayStore::new::<C::Log>(database),
         );
         let handle = relay.handle();
+        watched.relay(C::Log::NAME, handle.status());
         service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));
         let woken = handle.clone();
         on_growth::<C::Log>(service, database, move || woken.wake());
@@ -150,6 +153,7 @@ impl Mount for Projecting {
             context: std::marker::PhantomData,
         };
         projections::<C>(service, watched, &stores);
+        rebuilds::<C>(service, database);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         let waker = feed_waker::<C::Log>(service, database);
@@ -164,6 +168,7 @@ struct Shown {
     database: Probe,
     broker: Probe,
     started: Probe,
+    admin: AdminHandle,
     ops: std::net::SocketAddr,
 }
 
@@ -180,20 +185,16 @@ async fn show(
         database: Probe::waiting("not connected yet"),
         broker: Probe::waiting("not connected yet"),
         started: Probe::waiting("still starting"),
+        admin: AdminHandle::default(),
         ops: listener.local_addr().context("the listener's own address")?,
     };
-    let (database, broker, started, subscribers) = (
-        shown.database.clone(),
-        shown.broker.clone(),
-        shown.started.clone(),
-        watched.clone(),
-    );
-    let readiness = Readiness::new(service.draining.clone())
+    let (database, broker, started) = (shown.database.clone(), shown.broker.clone(), shown.started.clone());
+    let ready = readiness(service, watched)
         .check("database", move || database.check())
         .check("broker", move || broker.check())
-        .check("start", move || started.check())
-        .check("subscribers", move || subscribers.check());
-    serve_ops(service, listener, edge, readiness, watched.clone());
+        .check("start", move || started.check());
+    let admin = shown.admin.clone();
+    serve_ops(service, listener, edge, ready, watched.clone(), admin);
     Ok(shown)
 }
 
@@ -212,6 +213,7 @@ async fn ground(
         async move { broker.probe().await.map_err(|error| explain_broker(&config, &error)) }
     });
     let database = open(service, config, application, &shown.database).await?;
+    shown.admin.open(PgAdmin::new(&database, &watched).await?);
     Ok(Ground {
         service: service.clone(),
         watched,

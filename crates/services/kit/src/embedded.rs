@@ -1,20 +1,23 @@
 //! The embedded topology: one process, everything in memory, no services.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use callboard::log::LogReader;
 use callboard::memory::{
     MemoryBus, MemoryConnect, MemoryLog, MemoryProcessManagerStore, MemoryProjection, MemoryViews,
 };
-use callboard::{Log, ProcessManager, Projection, View, Views};
-use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext, Readiness};
+use callboard::{Log, ProcessManager, Projection, Subscribers, View, Views};
+use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 
-use crate::assembly::{CommandStores, QueryStores, Watched, command_side, projections, query_side};
+use crate::admin::{AdminHandle, MemoryAdmin};
+use crate::assembly::{CommandStores, QueryStores, command_side, projections, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
-use crate::listen::{bind_near, edge, serve_ops, serve_public};
+use crate::listen::{bind_near, edge, readiness, serve_ops, serve_public};
+use crate::watched::Watched;
 
 /// The stores of one context.
 #[derive(Default)]
@@ -23,6 +26,7 @@ struct Stores {
     bus: MemoryBus,
     views: MemoryViews,
     waker: FeedWaker,
+    managers: Mutex<BTreeMap<&'static str, MemoryProcessManagerStore>>,
 }
 
 impl CommandStores for Stores {
@@ -44,7 +48,8 @@ impl CommandStores for Stores {
     }
 
     fn manager<M: ProcessManager>(&self) -> MemoryProcessManagerStore {
-        MemoryProcessManagerStore::new()
+        let mut managers = self.managers.lock().unwrap_or_else(PoisonError::into_inner);
+        managers.entry(M::NAME).or_default().clone()
     }
 }
 
@@ -72,6 +77,25 @@ impl QueryStores for Stores {
     }
 }
 
+/// Collects what operators need of a context.
+struct Administered<'a> {
+    stores: &'a Stores,
+    admin: &'a mut MemoryAdmin,
+}
+
+impl<L: Log> Subscribers<L> for Administered<'_> {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        let projection = self.stores.views.projection::<P>();
+        self.admin.gates.push((L::NAME, P::NAME, projection.gate()));
+        self.admin.parkings.push(Arc::new(projection));
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
+        let gate = self.stores.manager::<M>().gate();
+        self.admin.gates.push((L::NAME, M::NAME, gate));
+    }
+}
+
 struct Embedding {
     service: Service,
     watched: Watched,
@@ -79,6 +103,7 @@ struct Embedding {
     routes: Router,
     feed: EventFeed,
     logs: Vec<(&'static str, MemoryLog)>,
+    admin: MemoryAdmin,
 }
 
 impl Mount for Embedding {
@@ -90,6 +115,10 @@ impl Mount for Embedding {
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
         self.feed = feed.log(C::Log::NAME, stores.log.clone(), &stores.waker);
+        C::subscribers(&mut Administered {
+            stores: &stores,
+            admin: &mut self.admin,
+        });
         self.logs.push((C::Log::NAME, stores.log));
         Ok(())
     }
@@ -106,25 +135,31 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let ops = bind_near("COMMAND_OPS_ADDR", config.command_ops).await?;
     let (http_address, ops_address) = (http.local_addr()?, ops.local_addr()?);
     let edge = edge(&service);
+    let watched = Watched::default();
     let mut embedding = Embedding {
         service: service.clone(),
-        watched: Watched::default(),
+        watched: watched.clone(),
         edge: edge.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),
         logs: Vec::new(),
+        admin: MemoryAdmin {
+            watched: watched.clone(),
+            ..MemoryAdmin::default()
+        },
     };
     mount_all(&mut embedding).await?;
     let Embedding {
-        watched,
         routes,
         feed,
         logs,
+        admin,
         ..
     } = embedding;
-    let checked = watched.clone();
-    let readiness = Readiness::new(service.draining.clone()).check("subscribers", move || checked.check());
-    serve_ops(&service, ops, &edge, readiness, watched);
+    let handle = AdminHandle::default();
+    handle.open(admin);
+    let ready = readiness(&service, &watched);
+    serve_ops(&service, ops, &edge, ready, watched, handle);
     let routes = routes.merge(feed.routes());
     if demo {
         crate::demo::fill(&routes).await?;

@@ -10,16 +10,18 @@ use axum::Router;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
-use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext, Readiness};
+use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews};
 
-use crate::assembly::{CommandStores, Watched, command_side, query_side};
+use crate::admin::{AdminHandle, PgAdmin};
+use crate::assembly::{CommandStores, command_side, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
-use crate::listen::{bind, edge, serve_ops, serve_public};
-use crate::postgres::{feed_waker, open, tidy};
+use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
+use crate::postgres::{feed_waker, open, rebuilds, tidy};
 use crate::probe::Probe;
+use crate::watched::Watched;
 
 /// The stores of one context.
 struct Stores<L: Log> {
@@ -90,6 +92,7 @@ impl Mount for Inlining {
             );
             tokio::time::sleep(backoff.next_delay()).await;
         }
+        rebuilds::<C>(&self.service, &self.database);
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
@@ -125,15 +128,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     );
     let ops = bind("COMMAND_OPS_ADDR", config.command_ops).await?;
     let ops_address = ops.local_addr()?;
-    let (subscribers, database, up) = (watched.clone(), probe.clone(), started.clone());
-    let readiness = Readiness::new(service.draining.clone())
+    let (database, up, admin) = (probe.clone(), started.clone(), AdminHandle::default());
+    let ready = readiness(&service, &watched)
         .check("database", move || database.check())
-        .check("start", move || up.check())
-        .check("subscribers", move || subscribers.check());
-    serve_ops(&service, ops, &edge, readiness, watched.clone());
+        .check("start", move || up.check());
+    serve_ops(&service, ops, &edge, ready, watched.clone(), admin.clone());
 
     let database = open(&service, config, "callboard-command", &probe).await?;
     tidy(&service, &database, config.idempotency_keep);
+    admin.open(PgAdmin::inline(&database, &watched).await?);
     let feed = EventFeed::new(edge.clone());
     let mut inlining = Inlining {
         service: service.clone(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 pub mod assembly;
 mod brokered;
 pub mod cli;
@@ -15,6 +16,7 @@ mod postgres;
 mod probe;
 mod settings;
 mod telemetry;
+mod watched;
 
 pub use brokered::{start_command, start_projector};
 pub use config::{Config, Topology};

@@ -1,16 +1,18 @@
 //! Listeners.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard_http::{Edge, Limits, Readiness, ops_routes, serve};
+use callboard_http::{Edge, Limits, Readiness, admin_routes, ops_routes, serve};
 use tokio::net::TcpListener;
 
-use crate::assembly::Watched;
+use crate::admin::AdminHandle;
 use crate::lifecycle::{HTTP_ENDS_WITHIN, Service};
 use crate::telemetry;
+use crate::watched::Watched;
 
 /// The edge that every public route of this service shares.
 pub(crate) fn edge(service: &Service) -> Edge {
@@ -57,8 +59,27 @@ pub(crate) fn serve_public(service: &Service, listener: TcpListener, edge: &Edge
     service.listen(serve(listener, edge.wrap(routes), limits(), service.draining.clone()));
 }
 
-/// Serves health and metrics until everything has stopped, so that the drain can be watched.
-pub(crate) fn serve_ops(service: &Service, listener: TcpListener, edge: &Edge, readiness: Readiness, watched: Watched) {
+/// A service's readiness: what it runs, and whatever it stands on beside.
+pub(crate) fn readiness(service: &Service, watched: &Watched) -> Readiness {
+    let of = || watched.clone();
+    let (subscribers, logs, show_subscribers, show_logs) = (of(), of(), of(), of());
+    Readiness::new(service.draining.clone())
+        .check("logs", move || logs.check_logs())
+        .details("logs", move || show_logs.show_logs())
+        .check("subscribers", move || subscribers.check_subscribers())
+        .details("subscribers", move || show_subscribers.show_subscribers())
+}
+
+/// Serves health, metrics and the admin API until everything has stopped, so that the drain can be
+/// watched.
+pub(crate) fn serve_ops(
+    service: &Service,
+    listener: TcpListener,
+    edge: &Edge,
+    readiness: Readiness,
+    watched: Watched,
+    admin: AdminHandle,
+) {
     let stopping = service.stopping.clone();
     service.spawn("metrics", async move {
         // The page shows what was so at most a second ago.
@@ -71,7 +92,8 @@ pub(crate) fn serve_ops(service: &Service, listener: TcpListener, edge: &Edge, r
             telemetry::metrics().run_upkeep();
         }
     });
-    let routes = edge.wrap(ops_routes(readiness, telemetry::metrics()));
+    let ops = ops_routes(readiness, telemetry::metrics());
+    let routes = edge.wrap(ops.merge(admin_routes(edge, Arc::new(admin))));
     let limits = Limits {
         drain_within: Duration::from_millis(500),
         ..limits()

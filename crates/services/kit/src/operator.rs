@@ -1,10 +1,15 @@
 //! What the operator's command line shares with the services: the database, the broker, and who
 //! lives there.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
+use callboard::parking::Parking;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::HttpContext;
-use callboard_postgres::{Database, DatabaseConfig, PgLog, PostgresError, SchemaStatus, inspect};
+use callboard_postgres::{
+    Database, DatabaseConfig, PgLog, PgParking, PostgresError, Rebuildable, SchemaStatus, inspect,
+};
 use callboard_rabbitmq::{Broker, BrokerError, Topology};
 
 use crate::config::Config;
@@ -117,6 +122,68 @@ impl<L: Log> Subscribers<L> for Names {
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
         self.0.push((L::NAME, M::NAME));
     }
+}
+
+/// Every projection of every context, in order, as rebuilding needs to know it.
+///
+/// # Errors
+/// None: listing them starts nothing.
+pub async fn projections() -> anyhow::Result<Vec<Rebuildable>> {
+    let mut projections = Projections::default();
+    mount_all(&mut projections).await?;
+    Ok(projections.0)
+}
+
+#[derive(Default)]
+struct Projections(Vec<Rebuildable>);
+
+impl Mount for Projections {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        C::subscribers(self);
+        Ok(())
+    }
+}
+
+impl<L: Log> Subscribers<L> for Projections {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        self.0.push(Rebuildable::of::<P>());
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+}
+
+/// The parked events of every projection of every context, in order. Process managers never park:
+/// they halt.
+///
+/// # Errors
+/// None: nothing is read yet.
+pub async fn parkings(database: &Database) -> anyhow::Result<Vec<Arc<dyn Parking>>> {
+    let mut parkings = Parkings {
+        database,
+        found: Vec::new(),
+    };
+    mount_all(&mut parkings).await?;
+    Ok(parkings.found)
+}
+
+struct Parkings<'a> {
+    database: &'a Database,
+    found: Vec<Arc<dyn Parking>>,
+}
+
+impl Mount for Parkings<'_> {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        C::subscribers(self);
+        Ok(())
+    }
+}
+
+impl<L: Log> Subscribers<L> for Parkings<'_> {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        self.found.push(Arc::new(PgParking::<P>::new(self.database)));
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
 }
 
 /// The log with this name, for reading; `None` when no context has it.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use callboard::subscription::Backoff;
-use callboard::{Log, error_chain};
+use callboard::{Context, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::FeedWaker;
 use callboard_postgres::{
-    Database, DatabaseConfig, Inspection, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble, Wakeups,
+    Database, DatabaseConfig, Inspection, PgRebuild, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble, Wakeups,
     delete_expired_keys, inspect, migrate,
 };
 
@@ -131,6 +131,28 @@ pub(crate) fn tidy(service: &Service, database: &Database, keep: Duration) {
             }
         }
     });
+}
+
+/// Rebuilds a context's projections whenever their code or an operator wants it.
+pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database) {
+    C::subscribers(&mut Rebuilds { service, database });
+}
+
+struct Rebuilds<'a> {
+    service: &'a Service,
+    database: &'a Database,
+}
+
+impl<L: Log> Subscribers<L> for Rebuilds<'_> {
+    fn projection<P: Projection<Log = L>>(&mut self) {
+        let rebuild = PgRebuild::<P>::new(self.database);
+        self.service.spawn(
+            format!("rebuild {}", P::NAME),
+            rebuild.run(self.service.stopping.clone()),
+        );
+    }
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
 }
 
 /// Calls `wake` whenever a log may have grown in another process.

@@ -25,8 +25,39 @@ const ATTEMPTS: usize = 3;
 pub struct Place {
     /// The folder that holds a folder for each server.
     pub folder: PathBuf,
-    /// Whether the files stay when the run ends.
-    pub keep: bool,
+    /// How long its data must live.
+    pub keep: Keep,
+}
+
+/// How long a server's data must live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Beyond the run, whatever happens.
+    Always,
+    /// As long as the run, though the server is killed.
+    ThroughKills,
+    /// As long as the server runs.
+    Never,
+}
+
+/// A server that was started here, and can be started again.
+pub struct Own {
+    /// Where it is.
+    pub address: Address,
+    folder: PathBuf,
+    server: program::Server,
+}
+
+impl Own {
+    /// kill -9 of RabbitMQ, and a new start; without any of its data, if so wished.
+    pub fn restart_broker(&mut self, wipe: bool, run: &mut Run, signals: &Signals) -> Result<()> {
+        rabbitmq::restart(&mut self.server, &self.address, &self.folder, wipe, run, signals)
+    }
+
+    /// Stops PostgreSQL at once, and starts it again.
+    pub fn restart_database(&mut self, run: &mut Run, signals: &Signals) -> Result<()> {
+        postgres::restart(&mut self.server, &self.address, run, signals)
+    }
 }
 
 /// What Debian packages can do for `need`.
@@ -50,14 +81,14 @@ pub enum Missing {
 }
 
 /// Starts the server and waits until it lets us in.
-pub fn start(need: Need, place: &Place, run: &mut Run, signals: &Signals) -> Result<Address> {
+pub fn start(need: Need, place: &Place, run: &mut Run, signals: &Signals) -> Result<Own> {
     let (user, name) = match need {
         Need::Postgres => ("postgres", "postgres"),
         Need::RabbitMq => ("rabbitmq", "rabbitmq"),
     };
     let account = program::Account::for_server(user)?;
     let folder = program::folder(&place.folder, name, account.as_ref())?;
-    if place.keep {
+    if place.keep == Keep::Always {
         run.hold(&folder.display().to_string())?;
     } else {
         // The folder of the whole run, which holds this one; whoever comes second adds it again, which does no harm.
@@ -72,7 +103,14 @@ pub fn start(need: Need, place: &Place, run: &mut Run, signals: &Signals) -> Res
         };
         match started {
             Err(error) if attempt < ATTEMPTS && port_was_taken(&error) => attempt += 1,
-            other => return other.with_context(|| format!("can't start {need} in {}", folder.display())),
+            other => {
+                let (server, address) = other.with_context(|| format!("can't start {need} in {}", folder.display()))?;
+                return Ok(Own {
+                    address,
+                    folder,
+                    server,
+                });
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::program::{self, Account, Server};
-use super::{Missing, free_ports};
+use super::{Keep, Missing, free_ports};
 use crate::address::Address;
 use crate::probe::postgres::{Answer, log_in};
 use crate::process::EndWith;
@@ -20,7 +20,9 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const OLDEST: u32 = 15;
 
 /// Data that go at the end need not survive a power cut, and tests are much faster without waiting for the disk.
-const THROWAWAY: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
+/// They need not even survive a stop of the server.
+const FORGETFUL: &str = "synchronous_commit=off";
 
 /// The folder of the newest usable version's programs.
 pub fn programs() -> Result<PathBuf, Missing> {
@@ -53,11 +55,11 @@ fn programs_in(versions: &Path) -> Result<PathBuf, Missing> {
 /// Makes a cluster if there is none, starts it, and waits until it lets us in.
 pub fn start(
     folder: &Path,
-    keep: bool,
+    keep: Keep,
     account: Option<&Account>,
     run: &mut Run,
     signals: &Signals,
-) -> Result<Address> {
+) -> Result<(Server, Address)> {
     let Ok(newest) = programs() else {
         bail!("the programs of PostgreSQL are gone")
     };
@@ -77,16 +79,31 @@ pub fn start(
         // Each test has pools of its own, and many run at once.
         "max_connections=300".to_owned(),
     ];
-    if !keep {
+    if keep != Keep::Always {
         settings.extend(THROWAWAY.map(str::to_owned));
+    }
+    if keep == Keep::Never {
+        settings.push(FORGETFUL.to_owned());
     }
     for setting in settings {
         command.args(["-c", &setting]);
     }
     let mut server = Server::start("postgres", command, &folder.join("server.log"), EndWith::Interrupt, run)?;
     let address = Address::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
-    server.await_ready(signals, || matches!(log_in(&address), Ok(Answer::Session(_))))?;
-    Ok(address.with_path("callboard"))
+    await_ready(&mut server, &address, signals)?;
+    Ok((server, address.with_path("callboard")))
+}
+
+/// Stops the server at once, in the middle of everything, and starts it again.
+pub fn restart(server: &mut Server, address: &Address, run: &mut Run, signals: &Signals) -> Result<()> {
+    // Its own processes end when the first one says so: killed with it, they would leave memory behind.
+    server.quit(run)?;
+    server.start_again(run)?;
+    await_ready(server, &address.with_path("postgres"), signals)
+}
+
+fn await_ready(server: &mut Server, address: &Address, signals: &Signals) -> Result<()> {
+    server.await_ready(signals, || matches!(log_in(address), Ok(Answer::Session(_))))
 }
 
 /// A cluster that is there already needs the programs of its own version.

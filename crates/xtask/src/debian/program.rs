@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::geteuid;
+use rustix::process::{Signal, geteuid};
 
 use crate::process::{EndWith, Process, wait_until};
 use crate::run::Run;
@@ -128,8 +128,11 @@ pub fn command(program: &Path, folder: &Path, account: Option<&Account>) -> Comm
     command
 }
 
-/// A server that is starting.
+/// A server that was started here.
 pub struct Server {
+    name: &'static str,
+    command: Command,
+    end_with: EndWith,
     child: Child,
     process: Process,
     log: PathBuf,
@@ -137,28 +140,54 @@ pub struct Server {
 
 impl Server {
     /// Starts it, away from our terminal's Ctrl-C, and puts it on record.
-    pub fn start(name: &str, mut command: Command, log: &Path, end_with: EndWith, run: &mut Run) -> Result<Self> {
+    pub fn start(
+        name: &'static str,
+        mut command: Command,
+        log: &Path,
+        end_with: EndWith,
+        run: &mut Run,
+    ) -> Result<Self> {
         // Appended to: the server's own words of an earlier run may be what explains this one.
         let output = OpenOptions::new().create(true).append(true).open(log);
         let output = output.with_context(|| format!("can't write {}", log.display()))?;
         let errors = output
             .try_clone()
             .with_context(|| format!("can't write {}", log.display()))?;
-        let child = command
-            .process_group(0)
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .with_context(|| format!("can't run {name}"))?;
-        let Some(process) = Process::note(name, child.id(), end_with) else {
-            bail!("{name} ended at once{}", tail(log))
-        };
-        run.owns(process.clone())?;
+        command.process_group(0).stdout(output).stderr(errors);
+        let (child, process) = spawn(name, &mut command, log, end_with, run)?;
         Ok(Self {
+            name,
+            command,
+            end_with,
             child,
             process,
             log: log.to_owned(),
         })
+    }
+
+    /// kill -9 of it and of all that it has started; taken off the record.
+    pub fn kill(&mut self, run: &mut Run) -> Result<()> {
+        self.process.signal_group(Signal::KILL);
+        self.gone(run)
+    }
+
+    /// SIGQUIT, which PostgreSQL takes as "at once"; taken off the record.
+    pub fn quit(&mut self, run: &mut Run) -> Result<()> {
+        self.process.signal(Signal::QUIT);
+        self.gone(run)
+    }
+
+    fn gone(&mut self, run: &mut Run) -> Result<()> {
+        self.child
+            .wait()
+            .with_context(|| format!("can't wait for {}", self.name))?;
+        run.disowns(&self.process)
+    }
+
+    /// Starts it as it was started before, once it has ended.
+    pub fn start_again(&mut self, run: &mut Run) -> Result<()> {
+        (self.child, self.process) = spawn(self.name, &mut self.command, &self.log, self.end_with, run)?;
+        Ok(())
     }
 
     /// Waits until `ready` says so.
@@ -182,6 +211,15 @@ impl Server {
             ),
         }
     }
+}
+
+fn spawn(name: &str, command: &mut Command, log: &Path, end_with: EndWith, run: &mut Run) -> Result<(Child, Process)> {
+    let child = command.spawn().with_context(|| format!("can't run {name}"))?;
+    let Some(process) = Process::note(name, child.id(), end_with) else {
+        bail!("{name} ended at once{}", tail(log))
+    };
+    run.owns(process.clone())?;
+    Ok((child, process))
 }
 
 /// The last lines of a log, for an error.

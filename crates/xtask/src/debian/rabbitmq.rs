@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -10,7 +11,7 @@ use super::program::{self, Account, Server};
 use super::{Missing, free_ports, in_path};
 use crate::address::Address;
 use crate::probe::rabbitmq::log_in;
-use crate::process::{EndWith, Process};
+use crate::process::{EndWith, Process, wait_until};
 use crate::run::Run;
 use crate::signals::Signals;
 
@@ -19,6 +20,9 @@ const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// What the broker reads at its start. A development disk that is nearly full must not block publishers.
 const SETTINGS: &str = "disk_free_limit.absolute = 50MB\n";
+
+/// How long a node that was killed may take to be gone.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The script that starts the broker.
 pub fn programs() -> Result<PathBuf, Missing> {
@@ -31,7 +35,7 @@ pub fn programs() -> Result<PathBuf, Missing> {
 }
 
 /// Starts a node and waits until it lets us in.
-pub fn start(folder: &Path, account: Option<&Account>, run: &mut Run, signals: &Signals) -> Result<Address> {
+pub fn start(folder: &Path, account: Option<&Account>, run: &mut Run, signals: &Signals) -> Result<(Server, Address)> {
     let Ok(script) = programs() else {
         bail!("the programs of RabbitMQ are gone")
     };
@@ -50,7 +54,32 @@ pub fn start(folder: &Path, account: Option<&Account>, run: &mut Run, signals: &
     let address = Address::parse(&format!("amqp://guest:guest@127.0.0.1:{port}/%2f"))?;
     server.await_ready(signals, || log_in(&address).is_ok())?;
     own_the_node(folder, run)?;
-    Ok(address)
+    Ok((server, address))
+}
+
+/// kill -9 of a node, and a new start; without any of its data, if so wished.
+pub fn restart(
+    server: &mut Server,
+    address: &Address,
+    folder: &Path,
+    wipe: bool,
+    run: &mut Run,
+    signals: &Signals,
+) -> Result<()> {
+    let node = node(folder);
+    server.kill(run)?;
+    if let Some(node) = node {
+        // Of the same group, so it was killed, too; but not our child, so it may take a moment.
+        wait_until(ENDS_WITHIN, || !node.lives());
+        run.disowns(&node)?;
+    }
+    if wipe {
+        fs::remove_dir_all(folder.join("data")).context("can't remove the broker's data")?;
+    }
+    forget_earlier_node(folder)?;
+    server.start_again(run)?;
+    server.await_ready(signals, || log_in(address).is_ok())?;
+    own_the_node(folder, run)
 }
 
 /// Erlang starts a port mapper in the background if there is none; that one would outlive us, so we start it.
@@ -106,13 +135,15 @@ fn forget_earlier_node(folder: &Path) -> Result<()> {
 
 /// The script waits for the real server: should it be killed alone, the server must not stay behind.
 fn own_the_node(folder: &Path, run: &mut Run) -> Result<()> {
-    let pid = fs::read_to_string(folder.join("pid"))
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    match pid.and_then(|pid| Process::note("rabbitmq's node", pid, EndWith::Terminate)) {
+    match node(folder) {
         Some(node) => run.owns(node),
         None => Ok(()),
     }
+}
+
+fn node(folder: &Path) -> Option<Process> {
+    let pid = fs::read_to_string(folder.join("pid")).ok()?.trim().parse().ok()?;
+    Process::note("rabbitmq's node", pid, EndWith::Terminate)
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

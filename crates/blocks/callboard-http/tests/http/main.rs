@@ -1,6 +1,7 @@
 //! The block over a toy context, in process; the server over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod bodies;
 mod commands;
 mod feed;

@@ -7,23 +7,11 @@ use callboard_http::{Edge, Readiness, ops_routes};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-use crate::toy::{Answer, request};
+use crate::toy::{Answer, answer, request};
 
 async fn get(routes: &Router, uri: &str) -> Answer {
-    let response = routes
-        .clone()
-        .oneshot(request("GET", uri, &[], Body::empty()))
-        .await
-        .unwrap();
-    let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    Answer {
-        status: head.status,
-        headers: head.headers,
-        body,
-    }
+    answer(routes, request("GET", uri, &[], Body::empty())).await
 }
 
 fn ops(readiness: Readiness) -> Router {
@@ -62,6 +50,19 @@ async fn readiness_follows_each_check_and_names_the_reason() {
     let names = ["draining", "postgres", "rabbitmq"].map(|name| json!({ "name": name, "ok": true }));
     assert_eq!(checks, json!(names));
     get(&routes, "/readyz?x").await.invalid("invalid-query", "/x");
+}
+
+#[tokio::test]
+async fn who_asks_for_all_sees_the_parts_of_a_check_also_while_it_is_not_well() {
+    let readiness = Readiness::new(CancellationToken::new())
+        .check("subscribers", || Err("one is halted".into()))
+        .details("subscribers", || vec!["one: halted".into(), "other: live".into()])
+        .check("logs", || Ok(()))
+        .details("logs", Vec::new);
+    let routes = ops(readiness);
+    let problem = get(&routes, "/readyz?verbose").await.problem(503, "not-ready");
+    assert_eq!(problem["checks"][1]["details"], json!(["one: halted", "other: live"]));
+    assert_eq!(problem["checks"][2], json!({ "name": "logs", "ok": true }));
 }
 
 #[tokio::test]

@@ -213,6 +213,30 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn a_thousand_idle_sockets_hold_up_nobody() {
+    let server = Server::with(Limits::default()).await;
+    let mut idle = Vec::new();
+    for number in 0..1_000 {
+        let mut stream = server.connect().await;
+        // Half of them have begun to say something.
+        if number % 2 == 0 {
+            send(&mut stream, "GET / HTTP/1.1\r\nho").await;
+        }
+        idle.push(stream);
+    }
+    for _ in 0..20 {
+        let mut busy = server.connect().await;
+        send(&mut busy, HELLO).await;
+        until(&mut busy, "hello").await;
+    }
+    let unanswered = idle.iter().filter(|stream| {
+        let read = stream.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    assert_eq!(unanswered.count(), 1_000, "they were open all the while");
+}
+
+#[tokio::test]
 async fn a_drain_lets_requests_in_flight_end_and_takes_no_others() {
     let server = Server::with(Limits::default()).await;
     let (mut idle, mut busy) = (server.connect().await, server.connect().await);

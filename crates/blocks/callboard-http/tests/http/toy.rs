@@ -32,8 +32,8 @@ impl Log for Toys {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
-    counter: String,
-    by: u8,
+    pub counter: String,
+    pub by: u8,
 }
 
 impl Event for Counted {
@@ -255,7 +255,7 @@ impl Toy {
     }
 
     pub async fn position_of_view(&self) -> Position {
-        self.views.view::<Totals>().position().await.unwrap()
+        self.views.view::<Totals>().standing().await.unwrap().position
     }
 
     pub async fn events(&self) -> Vec<Recorded> {
@@ -267,14 +267,7 @@ impl Toy {
 
     /// Answers a request, with its whole body.
     pub async fn answer(&self, request: Request<Body>) -> Answer {
-        let response = self.routes.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
+        answer(&self.routes, request).await
     }
 
     pub async fn get(&self, uri: &str) -> Answer {
@@ -294,6 +287,18 @@ impl Toy {
     pub async fn post_body(&self, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
         let headers = [&[("content-type", "application/json")], headers].concat();
         self.answer(request("POST", "/counters/a/count", &headers, body)).await
+    }
+}
+
+/// What these routes answer a request, with its whole body.
+pub async fn answer(routes: &Router, request: Request<Body>) -> Answer {
+    let response = routes.clone().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
     }
 }
 

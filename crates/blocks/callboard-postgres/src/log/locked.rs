@@ -1,8 +1,7 @@
 //! The log with its lock held, in one transaction.
 
+use callboard::Position;
 use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
-use callboard::{Position, RawEvent, Recorded};
-use jiff::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -71,7 +70,7 @@ impl PgLocked {
             self.rollback().await;
             return Ok(appended);
         };
-        let events = as_recorded(append, recorded_at);
+        let events = append.recorded(recorded_at).collect::<Vec<_>>();
         if let Err(error) = inline
             .fold(&mut self.connection, append.expected.position, &events)
             .await
@@ -120,24 +119,4 @@ impl LockedLog for PgLocked {
             .await
             .unwrap_or_else(|_| Err(AppendError::Unknown("the append's deadline has passed".into())))
     }
-}
-
-/// The new events as the log has recorded them.
-fn as_recorded(append: &Append, recorded_at: Timestamp) -> Vec<Recorded> {
-    let mut previous_id = append.expected.event_id;
-    let recorded = append.events.iter().zip(1..).map(|(event, behind)| Recorded {
-        position: append.expected.position.plus(behind),
-        stream: event.stream.clone(),
-        version: event.version,
-        id: event.id,
-        previous_id: std::mem::replace(&mut previous_id, event.id),
-        event: RawEvent {
-            event_type: event.event_type.into(),
-            schema_version: event.schema_version,
-            data: event.data.clone(),
-        },
-        metadata: event.metadata.clone(),
-        recorded_at,
-    });
-    recorded.collect()
 }

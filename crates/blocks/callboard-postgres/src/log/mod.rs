@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::log::{Append, AppendError, Appended, LogReader, LogStore, ReadError, Slice};
-use callboard::{Checkpoint, Event, Log, Position, Recorded, StreamName, Version};
+use callboard::{Checkpoint, Log, Position, Recorded, StreamName, Version};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -238,18 +238,19 @@ pub(crate) async fn read_slice(
     Ok(Slice { anchor, events })
 }
 
-/// [`read_slice`], decoded.
-pub(crate) async fn read_decoded<E: Event>(
+/// The events at these positions, in order.
+pub(crate) async fn read_at(
     connection: &mut PgConnection,
     log: &str,
-    after: Position,
-    limit: usize,
-) -> Result<(Option<Uuid>, Vec<Recorded<E>>), callboard::log::Source> {
-    let slice = read_slice(connection, log, after, limit).await?;
-    let events = slice
-        .events
+    positions: &[Position],
+) -> Result<Vec<Recorded>, sqlx::Error> {
+    let positions: Vec<i64> = positions.iter().map(|position| rows::number(position.get())).collect();
+    sqlx::query(include_str!("../../queries/read_events_at.sql"))
+        .bind(log)
+        .bind(positions)
+        .fetch_all(connection)
+        .await?
         .iter()
-        .map(Recorded::decode)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok((slice.anchor, events))
+        .map(rows::recorded_with_previous)
+        .collect()
 }

@@ -1,9 +1,8 @@
 //! A projection's checkpoint row, and its subscriber's row above it.
 
-use callboard::projection::EventOf;
-use callboard::subscription::{Lock, Verdict, judge};
-use callboard::{Checkpoint, Log, Position, Projection, Recorded};
-use sqlx::{PgConnection, PgPool};
+use callboard::subscription::Lock;
+use callboard::{Checkpoint, Log, Position, Projection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -13,9 +12,11 @@ pub(crate) struct LockedCheckpoint {
     pub(crate) checkpoint: Checkpoint,
     /// Whether the log holds the last event of the run.
     pub(crate) held: bool,
+    /// How many events are parked.
+    pub(crate) parked: u64,
 }
 
-type Row = (i32, i64, Uuid, String, Option<String>, bool);
+type Row = (i32, i64, Uuid, i64, String, Option<String>, bool);
 
 /// Locks the checkpoint of `P`; `None` when somebody else holds it ([`Lock::Skip`] only).
 pub(crate) async fn lock<P: Projection>(
@@ -34,16 +35,37 @@ pub(crate) async fn lock<P: Projection>(
         .bind(last.event_id)
         .fetch_optional(&mut *connection)
         .await?;
-    let Some((version, position, event_id, state, reason, held)) = row else {
+    let Some((version, position, event_id, parked, state, reason, held)) = row else {
         return match (lock, read::<P>(connection).await?) {
             (Lock::Skip, Stored::At { .. }) => Ok(None),
             _ => Err(Failure::NoCheckpoint),
         };
     };
     let stored = Stored::of(Some((version, position, event_id)), &state, reason);
-    stored
-        .usable::<P>()
-        .map(|checkpoint| Some(LockedCheckpoint { checkpoint, held }))
+    let parked = parked.unsigned_abs();
+    stored.usable::<P>().map(|checkpoint| {
+        Some(LockedCheckpoint {
+            checkpoint,
+            held,
+            parked,
+        })
+    })
+}
+
+/// Locks the checkpoint of `P` for whoever deals with its parked events, which also a paused or
+/// halted subscriber has.
+pub(super) async fn lock_for_parked<P: Projection>(connection: &mut PgConnection) -> Result<Checkpoint, Failure> {
+    let row: Option<Row> = sqlx::query_as(include_str!("../../queries/lock_checkpoint.sql"))
+        .bind(P::Log::NAME)
+        .bind(P::NAME)
+        .bind(0_i64)
+        .bind(Uuid::nil())
+        .fetch_optional(connection)
+        .await?;
+    let Some((version, position, event_id, ..)) = row else {
+        return Err(Failure::NoCheckpoint);
+    };
+    Stored::of(Some((version, position, event_id)), "running", None).usable::<P>()
 }
 
 /// What is stored about a subscriber.
@@ -114,84 +136,4 @@ pub(crate) async fn read_named(connection: &mut PgConnection, log: &str, name: &
             Stored::of(checkpoint, &state, reason)
         }),
     )
-}
-
-/// Makes the checkpoint of `P` ready: rebuilds from 1 into an empty table when there is none of its
-/// VERSION or higher.
-pub(crate) async fn prepare<P: Projection>(pool: &PgPool) -> Result<Checkpoint, Failure> {
-    let stored = read::<P>(&mut *pool.acquire().await?).await?;
-    if !must_rebuild::<P>(&stored) {
-        return stored.usable::<P>();
-    }
-    let mut transaction = pool.begin().await?;
-    sqlx::query(include_str!("../../queries/register_subscriber.sql"))
-        .bind(P::Log::NAME)
-        .bind(P::NAME)
-        .bind("projection")
-        .execute(&mut *transaction)
-        .await?;
-    // The subscriber's row serialises the replicas that find no checkpoint.
-    sqlx::query("select 1 from callboard.subscribers where log = $1 and name = $2 for update")
-        .bind(P::Log::NAME)
-        .bind(P::NAME)
-        .execute(&mut *transaction)
-        .await?;
-    let stored = read::<P>(&mut transaction).await?;
-    if !must_rebuild::<P>(&stored) {
-        return stored.usable::<P>();
-    }
-    // First the checkpoint, which waits for a replica that is applying to the old one.
-    sqlx::query(include_str!("../../queries/begin_checkpoint.sql"))
-        .bind(P::Log::NAME)
-        .bind(P::NAME)
-        .bind(version_of::<P>())
-        .execute(&mut *transaction)
-        .await?;
-    // Not TRUNCATE: queries go on reading the old rows until the commit.
-    sqlx::raw_sql("set local statement_timeout = 0")
-        .execute(&mut *transaction)
-        .await?;
-    let empty = format!("delete from {}", P::TABLE);
-    sqlx::query(sqlx::AssertSqlSafe(empty))
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    tracing::info!(
-        log = P::Log::NAME,
-        subscriber = P::NAME,
-        version = P::VERSION,
-        "rebuilds from the first event"
-    );
-    Ok(Checkpoint::START)
-}
-
-fn must_rebuild<P: Projection>(stored: &Stored) -> bool {
-    match stored {
-        Stored::Unregistered | Stored::WithoutCheckpoint => true,
-        Stored::At { version, .. } => *version < version_of::<P>(),
-        Stored::StandBy(_) => false,
-    }
-}
-
-/// The events of a gapless run that a checkpoint doesn't have yet.
-///
-/// # Errors
-/// [`Failure::NotNext`] when the run doesn't continue the checkpoint.
-pub(crate) fn behind<P: Projection>(
-    checkpoint: Checkpoint,
-    events: &[Recorded<EventOf<P>>],
-) -> Result<&[Recorded<EventOf<P>>], Failure> {
-    let known = events.partition_point(|event| event.position <= checkpoint.position);
-    let (known, rest) = events.split_at(known);
-    let agrees = known
-        .last()
-        .is_none_or(|event| event.position < checkpoint.position || judge(checkpoint, event) == Verdict::Duplicate);
-    let continues = rest
-        .first()
-        .is_none_or(|event| judge(checkpoint, event) == Verdict::Next);
-    if agrees && continues {
-        Ok(rest)
-    } else {
-        Err(Failure::NotNext(checkpoint))
-    }
 }

@@ -1,9 +1,9 @@
 //! Why a run of events wasn't applied.
 
-use callboard::Checkpoint;
 use callboard::log::Source;
 use callboard::projection::FoldPanic;
 use callboard::subscription::SubscriberError;
+use callboard::{Checkpoint, Position};
 
 use crate::error::{Class, classify};
 
@@ -12,6 +12,8 @@ use crate::error::{Class, classify};
 pub(crate) enum Failure {
     /// The fold panicked on an event.
     Fold(FoldPanic),
+    /// An event can't be parked.
+    Unparkable(Position, &'static str),
     /// Postgres refuses what some event made of a row.
     Data(sqlx::Error),
     /// A deadlock or the like: worth another try at once.
@@ -20,6 +22,8 @@ pub(crate) enum Failure {
     StandBy(String),
     /// There is no checkpoint of this VERSION: it has to start again.
     NoCheckpoint,
+    /// A rebuild has to end first: how far it is.
+    Rebuilding(String),
     /// The run doesn't continue the stored checkpoint, or the log doesn't hold it.
     NotNext(Checkpoint),
     /// Anything else: nothing is wrong with the events.
@@ -60,10 +64,17 @@ impl Failure {
                 position: panic.position,
                 source: panic.into(),
             },
-            Self::StandBy(reason) => SubscriberError::StandBy { subscriber, reason },
-            Self::NoCheckpoint => SubscriberError::Transient {
+            Self::Unparkable(position, reason) => SubscriberError::Permanent {
                 subscriber,
-                source: "it has no checkpoint of its VERSION".into(),
+                position,
+                source: reason.into(),
+            },
+            Self::StandBy(reason) => SubscriberError::StandBy { subscriber, reason },
+            Self::Rebuilding(progress) => SubscriberError::Rebuilding { subscriber, progress },
+            // Whoever stands by is started again, and that makes a checkpoint.
+            Self::NoCheckpoint => SubscriberError::StandBy {
+                subscriber,
+                reason: "it has no checkpoint of its VERSION".into(),
             },
             Self::NotNext(checkpoint) => SubscriberError::Transient {
                 subscriber,

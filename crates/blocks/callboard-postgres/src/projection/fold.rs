@@ -10,32 +10,31 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::failure::Failure;
 use super::table::Table;
 
-/// Loads the rows of the run's keys, folds, writes what came of them and moves the checkpoint: two
-/// statements, or one where no key is touched. The caller holds the checkpoint's lock.
+/// Loads the rows of the run's keys, folds, writes what came of them and moves the checkpoint `to`:
+/// two statements, or one where no key is touched. The caller holds the checkpoint's lock.
 pub(crate) async fn fold_run<P: Projection>(
     connection: &mut PgConnection,
     table: &Table,
     events: &[Recorded<EventOf<P>>],
+    to: Checkpoint,
 ) -> Result<(), Failure> {
-    let Some(to) = events.last().map(Recorded::checkpoint) else {
-        return Ok(());
-    };
     let keys = keys_of::<P>(events)?;
     if keys.is_empty() {
         return move_checkpoint::<P>(connection, to).await;
     }
-    let rows = load::<P>(connection, table, &keys).await?;
+    let rows = load::<P>(connection, table, &keys.iter().collect::<Vec<_>>()).await?;
     let folded = fold::<P>(rows, events)?;
     write::<P>(connection, table, &folded, to).await
 }
 
-async fn load<P: Projection>(
+/// The rows of these keys, of those that have one.
+pub(crate) async fn load<P: Projection>(
     connection: &mut PgConnection,
     table: &Table,
-    keys: &[P::Key],
+    keys: &[&P::Key],
 ) -> Result<HashMap<P::Key, P::Row>, Failure> {
     let found: Vec<(i64, String)> = sqlx::query_as(AssertSqlSafe(table.load.as_str()))
-        .bind(table.keys_json::<P>(keys.iter())?)
+        .bind(table.keys_json::<P>(keys.iter().copied())?)
         .fetch_all(connection)
         .await?;
     let mut rows = HashMap::with_capacity(found.len());
@@ -89,7 +88,10 @@ fn as_json<P: Projection>(
     Ok((serde_json::to_string(&rows)?, gone))
 }
 
-async fn move_checkpoint<P: Projection>(connection: &mut PgConnection, to: Checkpoint) -> Result<(), Failure> {
+pub(super) async fn move_checkpoint<P: Projection>(
+    connection: &mut PgConnection,
+    to: Checkpoint,
+) -> Result<(), Failure> {
     sqlx::query(include_str!("../../queries/move_checkpoint.sql"))
         .bind(P::Log::NAME)
         .bind(P::NAME)

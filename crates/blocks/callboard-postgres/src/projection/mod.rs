@@ -5,6 +5,8 @@ mod checkpoint;
 mod columns;
 mod failure;
 mod fold;
+mod parked;
+mod parking;
 mod table;
 
 use std::marker::PhantomData;
@@ -12,16 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::log::Source;
+use callboard::parking::Cause;
 use callboard::projection::EventOf;
-use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
-use callboard::{Checkpoint, Log, Projection, Recorded};
+use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError, behind};
+use callboard::{Checkpoint, Log, OnFailure, Projection, Recorded, Standing};
 use sqlx::Connection;
 
 use crate::database::Database;
+use crate::rebuild::prepare;
+use parked::Looked;
 
-pub(crate) use checkpoint::{LockedCheckpoint, Stored, behind, lock, prepare, read_named, version_of};
+pub(crate) use checkpoint::{Stored, lock, read, read_named, version_of};
 pub(crate) use failure::Failure;
-pub(crate) use fold::fold_run;
+pub(crate) use fold::{fold_run, load};
+pub use parked::PgParking;
+pub(crate) use parking::{ToPark, park_into, take_run};
 pub(crate) use table::{Table, as_text};
 
 /// How often a run is tried again after a deadlock or a serialization failure.
@@ -35,6 +42,7 @@ const APPLY_DEADLINE: Duration = Duration::from_secs(60);
 pub struct PgProjection<P> {
     database: Database,
     table: Option<Arc<Table>>,
+    looked: Looked,
     projection: PhantomData<fn() -> P>,
 }
 
@@ -44,6 +52,7 @@ impl<P: Projection> PgProjection<P> {
         Self {
             database: database.clone(),
             table: None,
+            looked: Looked::default(),
             projection: PhantomData,
         }
     }
@@ -58,8 +67,8 @@ impl<P: Projection> PgProjection<P> {
     }
 
     async fn try_start(&mut self) -> Result<Checkpoint, Failure> {
-        self.table().await?;
-        prepare::<P>(self.database.background()).await
+        let table = self.table().await?;
+        prepare::<P>(self.database.background(), &table).await
     }
 
     /// One transaction. With `keep` unset it is rolled back: a try that shows whether the run can
@@ -75,7 +84,7 @@ impl<P: Projection> PgProjection<P> {
         let Some(locked) = lock::<P>(&mut transaction, last, run.lock).await? else {
             return Ok(Applied::Busy);
         };
-        let rest = behind::<P>(locked.checkpoint, run.events)?;
+        let rest = behind(locked.checkpoint, run.events).ok_or(Failure::NotNext(locked.checkpoint))?;
         if rest.is_empty() {
             return Ok(Applied::Moved {
                 checkpoint: locked.checkpoint,
@@ -86,10 +95,12 @@ impl<P: Projection> PgProjection<P> {
         if !locked.held {
             return Err(Failure::NotNext(locked.checkpoint));
         }
-        fold_run::<P>(&mut transaction, table, rest).await?;
+        let parked = take_run::<P>(&mut transaction, table, rest, locked.parked).await?;
         if keep {
             transaction.commit().await?;
-            self.database.watcher().moved(P::Log::NAME, P::NAME, last.position);
+            let position = last.position;
+            let standing = Standing { position, parked };
+            self.database.watcher().moved(P::Log::NAME, P::NAME, standing);
         } else {
             transaction.rollback().await?;
         }
@@ -185,6 +196,32 @@ impl<P: Projection> Subscriber for PgProjection<P> {
 
     async fn apply(&mut self, events: &[Recorded<EventOf<P>>], lock: Lock) -> Result<Applied, SubscriberError> {
         self.try_apply(Run { events, lock }).await
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        P::ON_FAILURE
+    }
+
+    async fn park(
+        &mut self,
+        event: &Recorded,
+        cause: Cause,
+        reason: &str,
+        lock: Lock,
+    ) -> Result<Applied, SubscriberError> {
+        let parked = parking::park::<P>(&self.database, event, (cause, reason), lock);
+        match self.database.in_background(parked).await {
+            Err(Failure::NotNext(checkpoint)) => Ok(Applied::NotNext { checkpoint }),
+            outcome => outcome.map_err(|failure| failure.into_error(P::NAME)),
+        }
+    }
+
+    async fn look_after_parked(&mut self) -> Result<u64, SubscriberError> {
+        let looked = PgParking::<P>::new(&self.database).look_after(&mut self.looked).await;
+        looked.map_err(|source| SubscriberError::Transient {
+            subscriber: P::NAME,
+            source,
+        })
     }
 
     async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {

@@ -16,13 +16,13 @@ pub(crate) enum TableError {
     #[error("the rows of {table} are no plain struct, so their columns can't be named")]
     NoStruct {
         /// The table.
-        table: &'static str,
+        table: String,
     },
     /// No such table, or no such column: the migration is missing.
     #[error("the table {table} has no column {column}, or there is no such table")]
     NoColumn {
         /// The table.
-        table: &'static str,
+        table: String,
         /// The column.
         column: String,
     },
@@ -30,7 +30,7 @@ pub(crate) enum TableError {
     #[error("the key of {table} has {expected} columns, this has {found} parts")]
     Key {
         /// The table.
-        table: &'static str,
+        table: String,
         /// How many columns.
         expected: usize,
         /// How many parts.
@@ -58,10 +58,10 @@ impl Column {
 /// A table with the statements for it.
 #[derive(Debug)]
 pub(crate) struct Table {
-    name: &'static str,
+    pub(crate) name: String,
     key: &'static [&'static str],
     columns: Vec<Column>,
-    pub(super) load: String,
+    pub(crate) load: String,
     pub(super) write: String,
     pub(super) write_and_delete: String,
     pub(crate) get: String,
@@ -83,7 +83,7 @@ impl Table {
                 needs_collation,
             });
         let found: Vec<Column> = found.collect();
-        let fields = fields_of::<P::Row>().ok_or(TableError::NoStruct { table: P::TABLE })?;
+        let fields = fields_of::<P::Row>().ok_or_else(|| TableError::NoStruct { table: P::TABLE.into() })?;
         let columns = fields
             .iter()
             .map(|field| column(P::TABLE, &found, field).cloned())
@@ -91,10 +91,10 @@ impl Table {
         for part in P::KEY {
             column(P::TABLE, &columns, part)?;
         }
-        Ok(Self::new(P::TABLE, P::KEY, columns))
+        Ok(Self::new(P::TABLE.into(), P::KEY, columns))
     }
 
-    fn new(name: &'static str, key: &'static [&'static str], columns: Vec<Column>) -> Self {
+    fn new(name: String, key: &'static [&'static str], columns: Vec<Column>) -> Self {
         let mut table = Self {
             name,
             key,
@@ -108,7 +108,7 @@ impl Table {
         table.write = table.fill(include_str!("../../queries/write_rows.template.sql"));
         table.write_and_delete = table.fill(include_str!("../../queries/write_and_delete_rows.template.sql"));
         let by_key = (1..).zip(key).map(|(index, part)| {
-            let type_name = &column(name, &table.columns, part)
+            let type_name = &column(&table.name, &table.columns, part)
                 .expect("the key was looked up")
                 .type_name;
             format!("t.{} = ${index}::text::{type_name}", quoted(part))
@@ -116,6 +116,21 @@ impl Table {
         let by_key = by_key.collect::<Vec<_>>().join(" and ");
         table.get = table.fill(&include_str!("../../queries/get_row.template.sql").replace("{same_key}", &by_key));
         table
+    }
+
+    /// The same columns in a table of this name, which SQL can read as it is.
+    pub(crate) fn named(&self, name: String) -> Self {
+        Self::new(name, self.key, self.columns.clone())
+    }
+
+    /// The columns, in the order of the row's fields.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The key's columns.
+    pub(crate) fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| self.key.contains(&&*column.name))
     }
 
     /// Fills a template's places for the table, its columns and its key.
@@ -127,7 +142,7 @@ impl Table {
             .collect::<Vec<_>>();
         let key = self.key.iter().map(|part| quoted(part)).collect::<Vec<_>>();
         template
-            .replace("{table}", self.name)
+            .replace("{table}", &self.name)
             .replace(
                 "{columns}",
                 &self.list(|name, column| match column.exact_decimal {
@@ -162,7 +177,7 @@ impl Table {
 
     /// The column of this name.
     pub(crate) fn column(&self, name: &str) -> Result<&Column, TableError> {
-        column(self.name, &self.columns, name)
+        column(&self.name, &self.columns, name)
     }
 
     /// A key's parts, in the order of the key's columns.
@@ -173,7 +188,7 @@ impl Table {
         };
         if parts.len() != self.key.len() {
             let error = TableError::Key {
-                table: self.name,
+                table: self.name.clone(),
                 expected: self.key.len(),
                 found: parts.len(),
             };
@@ -183,7 +198,7 @@ impl Table {
     }
 
     /// Keys as a JSON array of objects, for `json_populate_record`.
-    pub(super) fn keys_json<'a, P: Projection>(
+    pub(crate) fn keys_json<'a, P: Projection>(
         &self,
         keys: impl Iterator<Item = &'a P::Key>,
     ) -> Result<String, Source> {
@@ -198,10 +213,10 @@ impl Table {
     }
 }
 
-fn column<'a>(table: &'static str, columns: &'a [Column], name: &str) -> Result<&'a Column, TableError> {
+fn column<'a>(table: &str, columns: &'a [Column], name: &str) -> Result<&'a Column, TableError> {
     let found = columns.iter().find(|column| column.name == name);
     found.ok_or_else(|| TableError::NoColumn {
-        table,
+        table: table.into(),
         column: name.into(),
     })
 }

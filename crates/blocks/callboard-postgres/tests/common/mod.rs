@@ -4,10 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use callboard::contract::{ItemEvent, ItemFact, Items, ItemsLog};
+use callboard::contract::{Item, ItemEvent, ItemFact, Items, ItemsLog};
 use callboard::log::{Append, AppendKey, Appended, IdempotencyKey, LogReader, LogStore, NewEvent};
 use callboard::subscription::{Applied, Lock, Subscriber};
-use callboard::{Checkpoint, Event, Log, Metadata, Position, Projection, Recorded, StreamName, Version, to_json};
+use callboard::{
+    Checkpoint, Event, Log, Metadata, OnFailure, Position, Projection, Recorded, StreamName, Version, to_json,
+};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{Database, PgLog, PgProjection};
 use uuid::Uuid;
@@ -21,6 +23,31 @@ pub struct OtherLog;
 impl Log for OtherLog {
     const NAME: &'static str = "other";
     type Event = ItemEvent;
+}
+
+/// `Items`, folded otherwise by a newer release.
+pub struct NewerItems;
+
+impl Projection for NewerItems {
+    type Log = ItemsLog;
+    type Key = (String, i64);
+    type Row = Item;
+    const NAME: &'static str = Items::NAME;
+    const VERSION: u32 = 2;
+    const TABLE: &'static str = Items::TABLE;
+    const KEY: &'static [&'static str] = Items::KEY;
+    const ON_FAILURE: OnFailure = OnFailure::Halt;
+
+    fn keys(event: &ItemEvent) -> Vec<Self::Key> {
+        Items::keys(event)
+    }
+
+    fn fold(key: &Self::Key, row: Option<Item>, event: &Recorded<ItemEvent>) -> Option<Item> {
+        Items::fold(key, row, event).map(|row| Item {
+            label: format!("new {}", row.label),
+            ..row
+        })
+    }
 }
 
 /// The table of the contract's view.
@@ -206,4 +233,15 @@ pub async fn apply_all<P: Projection<Log = ItemsLog>>(projection: &mut PgProject
         Applied::Moved { events, .. } => events,
         other => panic!("{other:?}"),
     }
+}
+
+/// The fold of the whole log, in memory, as [`shelves`] shows it.
+pub async fn folded<P: Projection<Log = ItemsLog, Row = Item>>(log: &PgLog) -> Vec<String> {
+    let rows = callboard::projection::fold::<P>(std::collections::HashMap::new(), &all_items(log).await);
+    let rows = rows.expect("it folds").into_values().flatten();
+    let mut shown: Vec<String> = rows
+        .map(|row| format!("{} {} {}", row.shelf, row.label, row.weight))
+        .collect();
+    shown.sort();
+    shown
 }

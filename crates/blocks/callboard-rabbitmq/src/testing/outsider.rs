@@ -2,11 +2,12 @@
 
 use callboard::Recorded;
 use futures::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
-    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 
 use super::amqp_url;
@@ -27,6 +28,21 @@ pub struct DeadLetter {
     pub subscriber: String,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl DeadLetter {
+    pub(super) fn of(delivery: &Delivery) -> Self {
+        let headers = delivery.properties.headers().clone().unwrap_or_default();
+        let header = |name: &str| {
+            let value = headers.inner().get(name).and_then(|value| value.as_long_string());
+            value.map(ToString::to_string).unwrap_or_default()
+        };
+        Self {
+            reason: header("reason"),
+            subscriber: header("subscriber"),
+            body: delivery.data.clone(),
+        }
+    }
 }
 
 /// Hears everything that is published under a pattern.
@@ -104,6 +120,20 @@ impl Outsider {
         purged.expect("it is purged")
     }
 
+    /// Declares a quorum queue that holds so few messages, as an older release or a person might have.
+    pub async fn declare_short_queue(&self, queue: &str, length: i64) {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length));
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let name = short(queue).expect("a short name");
+        let declared = self.channel().await.queue_declare(name, options, arguments).await;
+        declared.expect("it is declared");
+    }
+
     /// Deletes a queue, whoever consumes it.
     pub async fn delete_queue(&self, queue: &str) {
         let (name, options) = (short(queue).expect("a short name"), QueueDeleteOptions::default());
@@ -112,6 +142,13 @@ impl Outsider {
             .queue_delete(name, options)
             .await
             .expect("it is deleted");
+    }
+
+    /// Deletes an exchange, whoever publishes to it.
+    pub async fn delete_exchange(&self, exchange: &str) {
+        let (name, options) = (short(exchange).expect("a short name"), ExchangeDeleteOptions::default());
+        let deleted = self.channel().await.exchange_delete(name, options).await;
+        deleted.expect("it is deleted");
     }
 
     /// How many consumers a queue has; `None` when there is no such queue.
@@ -164,16 +201,7 @@ impl Outsider {
         let (channel, queue) = (self.channel().await, short(&topology.dead()).expect("a short name"));
         // There is no queue before the first dead letter.
         let got = channel.basic_get(queue, BasicGetOptions::default()).await.ok()??;
-        let headers = got.delivery.properties.headers().clone().unwrap_or_default();
-        let header = |name: &str| {
-            let value = headers.inner().get(name).and_then(|value| value.as_long_string());
-            value.map(ToString::to_string).unwrap_or_default()
-        };
-        let letter = DeadLetter {
-            reason: header("reason"),
-            subscriber: header("subscriber"),
-            body: got.delivery.data.clone(),
-        };
+        let letter = DeadLetter::of(&got.delivery);
         got.delivery
             .acker
             .ack(BasicAckOptions::default())

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 /// Stands between a client and a broker. Ends when dropped, with all of its connections.
 pub struct Proxy {
     url: String,
+    port: u16,
     network: watch::Sender<Network>,
     accepting: JoinHandle<()>,
 }
@@ -38,17 +39,32 @@ impl Proxy {
     /// When `url` is no address or no port is free.
     pub async fn start(url: &str) -> Self {
         let mut uri: AMQPUri = url.parse().expect("the broker's address is one");
-        let broker = (uri.authority.host.clone(), uri.authority.port);
+        let mut proxy = Self::in_front_of(&uri.authority.host, uri.authority.port).await;
+        (uri.authority.host, uri.authority.port) = ("127.0.0.1".into(), proxy.port);
+        proxy.url = uri.to_string();
+        proxy
+    }
+
+    /// A proxy in front of any server, on a free port; its [`Proxy::url`] is host and port.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn in_front_of(host: &str, port: u16) -> Self {
+        let server = (host.to_owned(), port);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        (uri.authority.host, uri.authority.port) = ("127.0.0.1".into(), port);
         let network = watch::Sender::new(Network::default());
-        let accepting = tokio::spawn(accept(listener, broker, network.clone()));
         Self {
-            url: uri.to_string(),
+            url: format!("127.0.0.1:{port}"),
+            port,
+            accepting: tokio::spawn(accept(listener, server, network.clone())),
             network,
-            accepting,
         }
+    }
+
+    /// The port on loopback that it listens at.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The broker's address through this proxy.
@@ -76,6 +92,11 @@ impl Proxy {
     /// Holds back what goes to the broker; what it says still comes.
     pub fn hold_up(&self) {
         self.network.send_modify(|network| network.holds_up = true);
+    }
+
+    /// Holds back what the broker says; what goes to it still arrives.
+    pub fn hold_down(&self) {
+        self.network.send_modify(|network| network.holds_down = true);
     }
 
     /// Lets the bytes go on.

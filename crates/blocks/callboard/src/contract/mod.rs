@@ -3,8 +3,10 @@
 
 mod feed;
 mod log;
+mod parking;
 mod views;
 
 pub use feed::feed;
 pub use log::log;
+pub use parking::parking;
 pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

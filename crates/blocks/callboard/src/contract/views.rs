@@ -133,7 +133,7 @@ impl Projection for Items {
     }
 }
 
-fn put(shelf: &str, number: i64, label: &str, weight: i64, note: Option<&str>) -> (&'static str, ItemEvent) {
+pub(super) fn put(shelf: &str, number: i64, label: &str, weight: i64, note: Option<&str>) -> (&'static str, ItemEvent) {
     let fact = ItemFact {
         shelf: shelf.into(),
         number,
@@ -174,7 +174,7 @@ where
     record(&events).await;
     let start = subscriber.start().await.expect("it starts");
     assert_eq!(start.position, Position::START);
-    assert_eq!(view.position().await.expect("a position"), Position::START);
+    assert_eq!(standing(&view).await, Position::START);
     assert!(
         view.page(&Page {
             limit: 10,
@@ -201,11 +201,17 @@ where
         subscriber.checkpoint().await.expect("a checkpoint"),
         events[7].checkpoint()
     );
-    assert_eq!(view.position().await.expect("a position"), Position::new(8));
+    assert_eq!(standing(&view).await, Position::new(8));
 
     reads(&view, &events).await;
     pages(&view).await;
     waits(&view).await;
+}
+
+async fn standing<V: ViewStore<Items>>(view: &V) -> Position {
+    let standing = view.standing().await.expect("a standing");
+    assert_eq!(standing.parked, 0);
+    standing.position
 }
 
 async fn apply<S: Subscriber<Log = ItemsLog>>(subscriber: &mut S, events: &[Recorded<ItemEvent>], fresh: usize) {
@@ -291,11 +297,11 @@ async fn pages<V: ViewStore<Items>>(view: &V) {
 async fn waits<V: ViewStore<Items>>(view: &V) {
     let soon = Instant::now() + std::time::Duration::from_millis(50);
     assert_eq!(
-        view.wait_for(Position::new(8), soon).await.expect("an answer"),
+        view.wait_for(Position::new(8), soon).await.expect("an answer").position,
         Position::new(8)
     );
     assert_eq!(
-        view.wait_for(Position::new(9), soon).await.expect("an answer"),
+        view.wait_for(Position::new(9), soon).await.expect("an answer").position,
         Position::new(8),
         "too late is an answer"
     );

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::lock;
-use crate::event::{Json, RawEvent, Recorded};
+use crate::event::{Json, Recorded};
 use crate::log::{
     Append, AppendError, Appended, Fingerprint, IdempotencyKey, KnownKey, LockedLog, LogReader, LogStore, ReadError,
     Slice,
@@ -121,26 +121,12 @@ impl Data {
     fn record(&mut self, append: &Append) -> Appended {
         // Microseconds, as a database keeps them.
         let recorded_at = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).expect("it was one before");
-        for event in &append.events {
-            let head = self.head();
+        for recorded in append.recorded(recorded_at) {
             self.streams
-                .entry(event.stream.clone())
+                .entry(recorded.stream.clone())
                 .or_default()
                 .push(self.events.len());
-            self.events.push(Recorded {
-                position: head.position.next(),
-                stream: event.stream.clone(),
-                version: event.version,
-                id: event.id,
-                previous_id: head.event_id,
-                event: RawEvent {
-                    event_type: event.event_type.into(),
-                    schema_version: event.schema_version,
-                    data: event.data.clone(),
-                },
-                metadata: event.metadata.clone(),
-                recorded_at,
-            });
+            self.events.push(recorded);
         }
         for key in &append.keys {
             if let Some(receipt) = &key.receipt {

@@ -2,14 +2,18 @@
 //! the same contract suites as the real ones.
 
 mod bus;
+mod gate;
 mod log;
 mod process_manager;
+mod projection;
 mod views;
 
 pub use bus::{MemoryBus, MemoryConnect, MemoryFeed};
+pub use gate::Gate;
 pub use log::{LockedMemoryLog, MemoryLog};
 pub use process_manager::MemoryProcessManagerStore;
-pub use views::{MemoryProjection, MemoryViews};
+pub use projection::MemoryProjection;
+pub use views::MemoryViews;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

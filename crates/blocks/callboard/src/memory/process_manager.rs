@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::lock;
+use super::{Gate, lock};
 use crate::log::Source;
 use crate::names::{Checkpoint, Position};
 use crate::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Registration};
@@ -13,13 +13,13 @@ use crate::subscription::Lock;
 struct Data {
     checkpoint: Option<Checkpoint>,
     pending: BTreeMap<(Position, u32), PendingCommand>,
-    halted: Option<String>,
 }
 
 /// Registration, checkpoint and pending commands in memory. Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryProcessManagerStore {
     data: Arc<Mutex<Data>>,
+    gate: Gate,
 }
 
 impl MemoryProcessManagerStore {
@@ -27,13 +27,18 @@ impl MemoryProcessManagerStore {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Pauses and resumes it.
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
 }
 
 impl ProcessManagerStore for MemoryProcessManagerStore {
     async fn load(&self) -> Result<Registration, Source> {
         let data = lock(&self.data);
-        Ok(match (&data.halted, data.checkpoint) {
-            (Some(reason), _) => Registration::StandBy(reason.clone()),
+        Ok(match (self.gate.closed(), data.checkpoint) {
+            (Some(reason), _) => Registration::StandBy(reason),
             (None, Some(checkpoint)) => Registration::At(checkpoint),
             (None, None) => Registration::Unregistered,
         })
@@ -76,7 +81,7 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
     }
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {
-        lock(&self.data).halted = Some(reason.to_owned());
+        self.gate.halt(reason);
         Ok(())
     }
 }

@@ -2,140 +2,40 @@
 
 use std::any::{Any, TypeId};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::lock;
-use crate::event::Recorded;
-use crate::names::{Checkpoint, Position};
-use crate::projection::{EventOf, Projection, fold, keys_of};
-use crate::subscription::{Applied, Lock, Subscriber, SubscriberError, Verdict, judge};
-use crate::view::{Page, View, ViewError, ViewStore, Views};
-
-/// A projection with its rows and checkpoint in memory; clones share them. It is both the
-/// subscriber that keeps the view and the store that queries read.
-pub struct MemoryProjection<P: Projection> {
-    table: Arc<Table<P>>,
-}
-
-struct Table<P: Projection> {
-    rows: Mutex<BTreeMap<P::Key, P::Row>>,
-    checkpoint: watch::Sender<Checkpoint>,
-    halted: Mutex<Option<String>>,
-}
-
-impl<P: Projection> Clone for MemoryProjection<P> {
-    fn clone(&self) -> Self {
-        Self {
-            table: self.table.clone(),
-        }
-    }
-}
-
-impl<P: Projection> Default for MemoryProjection<P> {
-    fn default() -> Self {
-        Self {
-            table: Arc::new(Table {
-                rows: Mutex::default(),
-                checkpoint: watch::Sender::new(Checkpoint::START),
-                halted: Mutex::default(),
-            }),
-        }
-    }
-}
+use super::{MemoryProjection, lock};
+use crate::event::Log;
+use crate::names::Position;
+use crate::parking::{ParkedEvent, Parking, ParkingError, Retried, Selection};
+use crate::projection::Projection;
+use crate::view::{Page, Standing, View, ViewError, ViewStore, Views};
 
 impl<P: Projection> MemoryProjection<P> {
-    /// An empty view before the first event.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn stored(&self) -> Result<Checkpoint, SubscriberError> {
-        match &*lock(&self.table.halted) {
-            Some(reason) => Err(SubscriberError::StandBy {
-                subscriber: P::NAME,
-                reason: reason.clone(),
-            }),
-            None => Ok(*self.table.checkpoint.borrow()),
-        }
-    }
-}
-
-impl<P: Projection> Subscriber for MemoryProjection<P> {
-    type Log = P::Log;
-
-    fn name(&self) -> &'static str {
-        P::NAME
-    }
-
-    async fn start(&mut self) -> Result<Checkpoint, SubscriberError> {
-        self.stored()
-    }
-
-    async fn checkpoint(&mut self) -> Result<Checkpoint, SubscriberError> {
-        self.stored()
-    }
-
-    async fn apply(&mut self, events: &[Recorded<EventOf<P>>], _lock: Lock) -> Result<Applied, SubscriberError> {
-        // The rows' lock stands for the checkpoint's row lock.
-        let mut rows = lock(&self.table.rows);
-        let mut at = self.stored()?;
-        let from = at;
-        let new = events
-            .iter()
-            .position(|event| judge(at, event) != Verdict::Duplicate)
-            .unwrap_or(events.len());
-        let fresh = &events[new..];
-        for event in fresh {
-            if judge(at, event) != Verdict::Next {
-                return Ok(Applied::NotNext { checkpoint: from });
-            }
-            at = event.checkpoint();
-        }
-        let permanent = |panic: crate::projection::FoldPanic| SubscriberError::Permanent {
-            subscriber: P::NAME,
-            position: panic.position,
-            source: Box::new(panic),
-        };
-        let keys = keys_of::<P>(fresh).map_err(permanent)?;
-        let before: HashMap<_, _> = keys
-            .into_iter()
-            .filter_map(|key| rows.get(&key).cloned().map(|row| (key, row)))
-            .collect();
-        for (key, row) in fold::<P>(before, fresh).map_err(permanent)? {
-            match row {
-                Some(row) => rows.insert(key, row),
-                None => rows.remove(&key),
-            };
-        }
-        self.table.checkpoint.send_replace(at);
-        Ok(Applied::Moved {
-            checkpoint: at,
-            events: fresh.len(),
-        })
-    }
-
-    async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {
-        *lock(&self.table.halted) = Some(reason.to_owned());
-        Ok(())
+    fn stands(&self) -> Standing {
+        // The position first: what was parked up to there is seen then.
+        let position = self.table.checkpoint.borrow().position;
+        let parked = lock(&self.table.state).parked.len() as u64;
+        Standing { position, parked }
     }
 }
 
 impl<P: Projection> ViewStore<P> for MemoryProjection<P> {
     fn get<'a>(&'a self, key: &'a P::Key) -> BoxFuture<'a, Result<Option<P::Row>, ViewError>> {
-        async move { Ok(lock(&self.table.rows).get(key).cloned()) }.boxed()
+        async move { Ok(lock(&self.table.state).rows.get(key).cloned()) }.boxed()
     }
 
     fn page<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<P::Row>, ViewError>> {
         async move {
-            let rows = lock(&self.table.rows);
-            let mut matching: Vec<(Value, &P::Row)> = rows
+            let state = lock(&self.table.state);
+            let mut matching: Vec<(Value, &P::Row)> = state
+                .rows
                 .values()
                 .map(|row| (serde_json::to_value(row).unwrap_or_default(), row))
                 .filter(|(value, _)| {
@@ -166,17 +66,17 @@ impl<P: Projection> ViewStore<P> for MemoryProjection<P> {
         .boxed()
     }
 
-    fn position(&self) -> BoxFuture<'_, Result<Position, ViewError>> {
-        async move { Ok(self.table.checkpoint.borrow().position) }.boxed()
+    fn standing(&self) -> BoxFuture<'_, Result<Standing, ViewError>> {
+        async move { Ok(self.stands()) }.boxed()
     }
 
-    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Position, ViewError>> {
+    fn wait_for(&self, position: Position, deadline: Instant) -> BoxFuture<'_, Result<Standing, ViewError>> {
         async move {
             let mut checkpoint = self.table.checkpoint.subscribe();
             let reached = checkpoint.wait_for(|checkpoint| checkpoint.position >= position);
             // Late or not, what counts is where it stands now.
             let _ = tokio::time::timeout_at(deadline, reached).await;
-            Ok(self.table.checkpoint.borrow().position)
+            Ok(self.stands())
         }
         .boxed()
     }
@@ -200,6 +100,48 @@ fn compare(a: &Value, b: &Value) -> Ordering {
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         _ => Ordering::Equal,
+    }
+}
+
+impl<P: Projection> Parking for MemoryProjection<P> {
+    fn log(&self) -> &'static str {
+        P::Log::NAME
+    }
+
+    fn subscriber(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
+        async move { Ok(lock(&self.table.state).parked()) }.boxed()
+    }
+
+    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
+        async move {
+            let retried = self.replay(which, dry_run);
+            match which {
+                Selection::At(position) if retried.is_empty() => Err(not_parked::<P>(position)),
+                _ => Ok(retried),
+            }
+        }
+        .boxed()
+    }
+
+    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
+        async move {
+            let discarded = lock(&self.table.state).parked.remove(&at);
+            let discarded = discarded.ok_or_else(|| not_parked::<P>(at))?.parked;
+            tracing::warn!(log = P::Log::NAME, subscriber = P::NAME, position = %at, reason, "discarded");
+            Ok(discarded)
+        }
+        .boxed()
+    }
+}
+
+fn not_parked<P: Projection>(position: Position) -> ParkingError {
+    ParkingError::NotParked {
+        subscriber: P::NAME,
+        position,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::log::{LogReader, Source};
 use crate::names::{Checkpoint, Position};
 use crate::panic_text;
 use crate::process_manager::{Advanced, PendingCommand, ProcessManager, ProcessManagerStore, Registration};
-use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, Verdict, judge};
+use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, behind};
 
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
 
@@ -212,23 +212,18 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
     async fn apply(&mut self, events: &[Recorded<EventOf<M>>], lock: Lock) -> Result<Applied, SubscriberError> {
         // A try whose answer was lost is repeated first; if it had been stored, the checkpoint says so.
         self.save(lock).await?;
-        let mut at = self.load().await?;
-        let new = events.iter().position(|event| judge(at, event) != Verdict::Duplicate);
-        let Some(new) = new else {
+        let from = self.load().await?;
+        let Some(fresh) = behind(from, events) else {
+            return Ok(Applied::NotNext { checkpoint: from });
+        };
+        let Some(to) = fresh.last().map(Recorded::checkpoint) else {
             return Ok(Applied::Moved {
-                checkpoint: at,
+                checkpoint: from,
                 events: 0,
             });
         };
-        self.fold_to(at).await?;
-        let (from, mut commands) = (at, Vec::new());
-        let fresh = &events[new..];
-        for event in fresh {
-            if judge(at, event) != Verdict::Next {
-                return Ok(Applied::NotNext { checkpoint: from });
-            }
-            at = event.checkpoint();
-        }
+        self.fold_to(from).await?;
+        let mut commands = Vec::new();
         // On an error nothing of the run is stored; the next fold begins anew where the state ran ahead.
         for event in fresh {
             self.evolve(event)?;
@@ -236,7 +231,7 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
         }
         self.unsaved = Some(Unsaved {
             from,
-            to: at,
+            to,
             commands,
             events: fresh.len(),
         });

@@ -4,6 +4,7 @@
 //! topologies: it takes deliveries from a [`Feed`], reads the log where something is missing, and
 //! hands gapless runs to a [`Subscriber`], which applies each in one transaction with its checkpoint.
 
+mod apply;
 mod feed;
 mod offer;
 mod runner;
@@ -20,6 +21,7 @@ use std::future::Future;
 use crate::event::{Log, Recorded};
 use crate::log::Source;
 use crate::names::{Checkpoint, Position};
+use crate::parking::{Cause, OnFailure};
 
 /// What an event is to a subscriber that stands at a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,23 @@ pub fn judge<E>(checkpoint: Checkpoint, event: &Recorded<E>) -> Verdict {
     }
 }
 
+/// The part of a gapless run that a checkpoint doesn't have yet; `None` when the run doesn't
+/// continue it.
+pub fn behind<E>(checkpoint: Checkpoint, run: &[Recorded<E>]) -> Option<&[Recorded<E>]> {
+    let known = run.partition_point(|event| event.position <= checkpoint.position);
+    let (known, rest) = run.split_at(known);
+    let agrees = known
+        .last()
+        .is_none_or(|event| judge(checkpoint, event) == Verdict::Duplicate);
+    let mut at = checkpoint;
+    let continues = rest.iter().all(|event| {
+        let next = judge(at, event) == Verdict::Next;
+        at = event.checkpoint();
+        next
+    });
+    (agrees && continues).then_some(rest)
+}
+
 /// Whether to wait for the checkpoint's lock while another replica holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
@@ -69,7 +88,7 @@ pub enum Applied {
     Moved {
         /// The checkpoint afterwards.
         checkpoint: Checkpoint,
-        /// How many events changed the state; the others were applied before.
+        /// How many events were taken: applied, or parked. The others had been before.
         events: usize,
     },
     /// Nothing was applied: the run doesn't continue the stored checkpoint, or the log doesn't
@@ -95,7 +114,7 @@ pub enum SubscriberError {
         #[source]
         source: Source,
     },
-    /// This event can't be applied, today or tomorrow: the subscriber halts.
+    /// This event can't be applied, today or tomorrow: [`Subscriber::on_failure`] says what happens.
     #[error("{subscriber} can't apply the event at position {position}")]
     Permanent {
         /// The subscriber's name.
@@ -114,6 +133,14 @@ pub enum SubscriberError {
         /// Why, for people.
         reason: String,
     },
+    /// It stands by until its view is rebuilt; the view that is there is read meanwhile.
+    #[error("{subscriber} stands by: {progress}")]
+    Rebuilding {
+        /// The subscriber's name.
+        subscriber: &'static str,
+        /// How far it is, for people.
+        progress: String,
+    },
 }
 
 /// A named consumer of one log: a projection or a process manager with its storage.
@@ -127,7 +154,8 @@ pub trait Subscriber: Send + Sync + 'static {
     /// Makes everything ready, also after a failure, and returns the stored checkpoint.
     ///
     /// # Errors
-    /// [`SubscriberError::StandBy`] when its row forbids it to run.
+    /// [`SubscriberError::StandBy`] when its row forbids it to run, [`SubscriberError::Rebuilding`]
+    /// until it can.
     fn start(&mut self) -> impl Future<Output = Result<Checkpoint, SubscriberError>> + Send;
 
     /// The stored checkpoint, which another replica may have moved.
@@ -146,6 +174,41 @@ pub trait Subscriber: Send + Sync + 'static {
         events: &[Recorded<<Self::Log as Log>::Event>],
         lock: Lock,
     ) -> impl Future<Output = Result<Applied, SubscriberError>> + Send;
+
+    /// What happens to an event that can't be applied.
+    fn on_failure(&self) -> OnFailure {
+        OnFailure::Halt
+    }
+
+    /// Parks an event that continues the stored checkpoint and moves the checkpoint over it, in one
+    /// transaction; `reason` says why it can't be applied.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Permanent`] when it can't be parked either: its keys can't be known, or
+    /// too many are parked.
+    fn park(
+        &mut self,
+        event: &Recorded,
+        cause: Cause,
+        reason: &str,
+        lock: Lock,
+    ) -> impl Future<Output = Result<Applied, SubscriberError>> + Send {
+        let (subscriber, position) = (self.name(), event.position);
+        let source = format!("it never parks ({cause}: {reason}; {lock:?})").into();
+        std::future::ready(Err(SubscriberError::Permanent {
+            subscriber,
+            position,
+            source,
+        }))
+    }
+
+    /// Takes up the parked events that waited for code like this; returns how many stay parked.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Transient`] when they can't be looked at.
+    fn look_after_parked(&mut self) -> impl Future<Output = Result<u64, SubscriberError>> + Send {
+        std::future::ready(Ok(0))
+    }
 
     /// Stores that the subscriber has halted, so that no replica runs it until it is resumed.
     ///

@@ -2,13 +2,12 @@
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::error_chain;
 use crate::event::{Log, Recorded};
 use crate::log::{LogReader, ReadError, Slice};
-use crate::names::{Checkpoint, Position};
-use crate::subscription::{Applied, Lock, Mode, Status, Subscriber, SubscriberError};
+use crate::names::Checkpoint;
+use crate::subscription::{Lock, Mode, Status, Subscriber, SubscriberError};
 
 /// The most events of one transaction.
 pub const BATCH_MAX_EVENTS: usize = 1_000;
@@ -23,7 +22,7 @@ pub enum RunError {
     /// Worth a retry.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Not running until its row says otherwise: halted, paused, or of another timeline.
+    /// Not running until its row says otherwise: halted, paused, rebuilding, or of another timeline.
     #[error("{subscriber} is stopped: {reason}")]
     Stopped {
         /// The subscriber's name.
@@ -40,18 +39,16 @@ pub(super) enum Origin {
     Log,
 }
 
-type EventOf<S> = <<S as Subscriber>::Log as Log>::Event;
-
 /// Follows one log with one subscriber, exactly once and in order.
 ///
 /// Every step is a method, so that tests step it; [`crate::subscription::Supervisor`] runs it.
 /// Dropping one of its futures may lose the in-memory checkpoint, never a stored one: call
 /// [`Runner::start`] again then.
 pub struct Runner<S: Subscriber, R> {
-    subscriber: S,
+    pub(super) subscriber: S,
     pub(super) reader: R,
     /// `None` while it isn't started.
-    checkpoint: Option<Checkpoint>,
+    pub(super) checkpoint: Option<Checkpoint>,
     pub(super) status: watch::Sender<Status>,
     stopped: CancellationToken,
     /// Cancelled when the attached feed is to be left.
@@ -124,10 +121,13 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         self.checkpoint.is_none()
     }
 
-    /// Says where its events come from, unless it has stopped meanwhile.
-    pub(super) fn set_mode(&mut self, mode: Mode) {
+    /// Says where its events come from, and why its feed is `away`, unless it has stopped meanwhile.
+    pub(super) fn set_mode(&mut self, mode: Mode, away: Option<String>) {
         if !self.is_stopped() {
-            self.status.send_modify(|status| status.mode = mode);
+            self.status.send_modify(|status| {
+                status.mode = mode;
+                status.away = away;
+            });
         }
     }
 
@@ -152,6 +152,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         let stored = self.subscriber.checkpoint().await;
         let stored = self.or_stop(stored).await?;
         self.stand_at(stored);
+        self.look_after_parked().await?;
         let head = self.reader.head().await?;
         self.status.send_modify(|status| status.head = head.position);
         let stalled = head.position > stored.position && seen == Some(stored);
@@ -163,6 +164,14 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
                 .await);
         }
         Ok(self.checkpoint)
+    }
+
+    /// Takes up what waits for newer code, if this is it, and counts what stays parked.
+    async fn look_after_parked(&mut self) -> Result<(), RunError> {
+        let parked = self.subscriber.look_after_parked().await;
+        let parked = self.or_stop(parked).await?;
+        self.status.send_modify(|status| status.parked = parked);
+        Ok(())
     }
 
     /// Reads page after page behind the checkpoint and applies it.
@@ -215,133 +224,38 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         Err(self.stop(reason).await)
     }
 
-    /// Applies a gapless run; false when it doesn't continue the stored checkpoint, (skipping
-    /// locks) somebody else is at it, or something in it is for the log to judge.
-    pub(super) async fn apply(&mut self, events: &[Recorded], lock: Lock, origin: Origin) -> Result<bool, RunError> {
-        for events in events.chunks(BATCH_MAX_EVENTS) {
-            let (decoded, undecoded) = decode::<EventOf<S>>(events);
-            if !decoded.is_empty() && !self.apply_decoded(&decoded, lock, origin).await? {
-                return Ok(false);
-            }
-            match undecoded {
-                Some((position, reason)) if origin == Origin::Log => return self.halt_at(position, reason).await,
-                Some(_) => return Ok(false),
-                None => {}
-            }
-        }
-        Ok(true)
-    }
-
-    /// Halts at an event that this code can't decode, unless another replica has applied it.
-    async fn halt_at(&mut self, position: Position, reason: String) -> Result<bool, RunError> {
-        let at = self.at();
-        let stored = self.subscriber.checkpoint().await;
-        let stored = self.or_stop(stored).await?;
-        if stored != at {
-            self.stand_at(stored);
-            return Ok(false);
-        }
-        Err(self.stop(format!("position {position}: {reason}")).await)
-    }
-
-    /// Applies a run. An event that can't be applied halts the subscriber, after everything in
-    /// front of it was applied; delivered ones are judged by the log first.
-    async fn apply_decoded(
-        &mut self,
-        events: &[Recorded<EventOf<S>>],
-        lock: Lock,
-        origin: Origin,
-    ) -> Result<bool, RunError> {
-        let mut run = events;
-        let mut failed: Option<String> = None;
-        loop {
-            let (position, source) = match self.transact(run, lock).await {
-                Err(SubscriberError::Permanent { position, source, .. }) => (position, source),
-                Err(error) => return self.or_stop(Err(error)).await,
-                Ok(false) => return Ok(false),
-                Ok(true) => match failed {
-                    None => return Ok(true),
-                    Some(_) if origin == Origin::Feed => return Ok(false),
-                    Some(reason) => return Err(self.stop(reason).await),
-                },
-            };
-            // All or nothing: what stands before the event at fault is applied on its own.
-            let good = run.partition_point(|event| event.position < position);
-            let reason = format!("position {position}: {}", error_chain(source.as_ref()));
-            if good == 0 || good == run.len() {
-                return match origin {
-                    Origin::Feed => Ok(false),
-                    Origin::Log => Err(self.stop(reason).await),
-                };
-            }
-            (run, failed) = (&run[..good], Some(reason));
-        }
-    }
-
-    async fn transact(&mut self, events: &[Recorded<EventOf<S>>], lock: Lock) -> Result<bool, SubscriberError> {
-        let (first, last) = (&events[0], &events[events.len() - 1]);
-        let span = tracing::info_span!(
-            "apply",
-            log = S::Log::NAME,
-            subscriber = self.subscriber.name(),
-            from = %first.position,
-            to = %last.position,
-            events = events.len(),
-            correlation_id = first.metadata.correlation_id.as_deref(),
-            traceparent = first.metadata.traceparent.as_deref(),
-        );
-        let applied = self.subscriber.apply(events, lock).instrument(span.clone()).await;
-        match applied {
-            Ok(Applied::Moved {
-                checkpoint,
-                events: count,
-            }) => {
-                span.in_scope(|| trace_applied(events, count));
-                self.checkpoint = Some(checkpoint);
-                self.status.send_modify(|status| {
-                    status.checkpoint = checkpoint;
-                    status.head = status.head.max(checkpoint.position);
-                    status.applied += count as u64;
-                    status.transactions += 1;
-                });
-                Ok(true)
-            }
-            Ok(Applied::NotNext { checkpoint }) => {
-                self.stand_at(checkpoint);
-                Ok(false)
-            }
-            Ok(Applied::Busy) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Halts for good, loudly: a permanent failure, or another timeline.
-    async fn stop(&mut self, reason: String) -> RunError {
+    pub(super) async fn stop(&mut self, reason: String) -> RunError {
         let subscriber = self.subscriber.name();
         tracing::error!(log = S::Log::NAME, subscriber, reason, "HALTED: needs a person");
         if let Err(error) = self.subscriber.halt(&reason).await {
             tracing::error!(subscriber, error = error_chain(&error), "the halt couldn't be stored");
         }
-        self.stand_by(reason)
+        self.stand_by(Mode::Halted, reason)
     }
 
-    fn stand_by(&mut self, reason: String) -> RunError {
+    fn stand_by(&mut self, mode: fn(String) -> Mode, reason: String) -> RunError {
         self.checkpoint = None;
         self.stopped.cancel();
         let subscriber = self.subscriber.name();
-        let mode = Mode::Halted(reason.clone());
-        // Its row is asked again and again: said once.
-        if self.status.borrow().mode != mode {
+        let mode = mode(reason.clone());
+        // Its row is asked again and again: said once, and not with each percent.
+        let both_rebuild = matches!(
+            (&self.status.borrow().mode, &mode),
+            (Mode::Rebuilding(_), Mode::Rebuilding(_))
+        );
+        if self.status.borrow().mode != mode && !both_rebuild {
             tracing::warn!(log = S::Log::NAME, subscriber, reason, "standing by");
         }
         self.status.send_modify(|status| status.mode = mode);
         RunError::Stopped { subscriber, reason }
     }
 
-    async fn or_stop<T>(&mut self, result: Result<T, SubscriberError>) -> Result<T, RunError> {
+    pub(super) async fn or_stop<T>(&mut self, result: Result<T, SubscriberError>) -> Result<T, RunError> {
         match result {
             Ok(value) => Ok(value),
-            Err(SubscriberError::StandBy { reason, .. }) => Err(self.stand_by(reason)),
+            Err(SubscriberError::StandBy { reason, .. }) => Err(self.stand_by(Mode::Halted, reason)),
+            Err(SubscriberError::Rebuilding { progress, .. }) => Err(self.stand_by(Mode::Rebuilding, progress)),
             Err(SubscriberError::Permanent { position, source, .. }) => Err(self
                 .stop(format!("position {position}: {}", error_chain(source.as_ref())))
                 .await),
@@ -350,38 +264,12 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     }
 
     /// The stored checkpoint is this one, whoever moved it.
-    fn stand_at(&mut self, checkpoint: Checkpoint) {
+    pub(super) fn stand_at(&mut self, checkpoint: Checkpoint) {
         self.checkpoint = Some(checkpoint);
         self.status.send_modify(|status| status.checkpoint = checkpoint);
     }
 
     pub(super) fn at(&self) -> Checkpoint {
         self.checkpoint.expect("every public step starts the subscriber first")
-    }
-}
-
-/// The events up to the first that can't be decoded, and why that one can't.
-#[allow(clippy::type_complexity, reason = "two plain parts, used once")]
-fn decode<E: crate::event::Event>(events: &[Recorded]) -> (Vec<Recorded<E>>, Option<(Position, String)>) {
-    let mut decoded = Vec::with_capacity(events.len());
-    for event in events {
-        match event.decode() {
-            Ok(event) => decoded.push(event),
-            Err(error) => return (decoded, Some((event.position, error_chain(&error)))),
-        }
-    }
-    (decoded, None)
-}
-
-/// One line for each event that was applied, so that a request can be followed to its projections.
-fn trace_applied<E>(events: &[Recorded<E>], count: usize) {
-    for event in &events[events.len().saturating_sub(count)..] {
-        tracing::debug!(
-            position = %event.position,
-            event_id = %event.id,
-            correlation_id = event.metadata.correlation_id.as_deref(),
-            causation_id = event.metadata.causation_id.map(tracing::field::display),
-            "applied"
-        );
     }
 }

@@ -14,6 +14,9 @@ pub enum Mode {
     FromLog,
     /// Not running: its row forbids it, or another timeline was found. Holds the reason.
     Halted(String),
+    /// Not running until its view is rebuilt; the one that is there is read meanwhile. Holds how far
+    /// it is.
+    Rebuilding(String),
 }
 
 /// A subscriber's status, as one watch value.
@@ -25,6 +28,8 @@ pub struct Status {
     pub head: Position,
     /// Where its events come from.
     pub mode: Mode,
+    /// Why its feed is away, while it is.
+    pub away: Option<String>,
     /// Events applied by this process.
     pub applied: u64,
     /// Deliveries that had been applied before.
@@ -33,6 +38,8 @@ pub struct Status {
     pub gaps: u64,
     /// Deliveries that were not ours.
     pub foreign: u64,
+    /// Events that are parked, as last seen.
+    pub parked: u64,
     /// Transactions that applied events.
     pub transactions: u64,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,6 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// and connected anew; each time in vain doubles it, up to the most.
 const DEAF_AFTER: u32 = 3;
 const DEAF_AFTER_MOST: u32 = 96;
+
+/// A feed that lived so long was no failure; one that is lost sooner makes the next wait longer, or
+/// a broker that takes connections and drops them would be asked without end.
+const LASTING: Duration = Duration::from_secs(5);
 
 /// Growing delays with jitter, so that replicas don't knock all at once.
 #[derive(Debug, Clone)]
@@ -132,13 +137,18 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
     shutdown: CancellationToken,
 ) {
     let mut backoff = Backoff::default();
+    // A row is cheap to ask, and whoever waits for a rebuild goes on right behind it.
+    let mut asking = Backoff::new(LOOK_EVERY, LOOK_EVERY);
     while !shutdown.is_cancelled() {
         match bring_up(&runner).await {
             Ok(()) => {}
             Err(error) => {
                 // Halted and paused ones attach no consumer; they are asked again in a while.
                 tracing::debug!(subscriber = name, error = error_chain(&error), "not consuming");
-                backoff.wait(&shutdown).await;
+                match error {
+                    RunError::Stopped { .. } => asking.wait(&shutdown).await,
+                    _ => backoff.wait(&shutdown).await,
+                };
                 continue;
             }
         }
@@ -148,9 +158,13 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
         };
         let ended = match connected {
             Ok(feed) => {
-                backoff.reset();
-                runner.lock().await.set_mode(Mode::Live);
-                drain(&runner, feed, name, &shutdown).await
+                let since = Instant::now();
+                runner.lock().await.set_mode(Mode::Live, None);
+                let ended = drain(&runner, feed, name, &shutdown).await;
+                if since.elapsed() >= LASTING {
+                    backoff.reset();
+                }
+                ended
             }
             Err(error) => Some(error_chain(&error)),
         };
@@ -160,10 +174,7 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
                 reason,
                 "the feed is away: reading from the log meanwhile"
             );
-            let mut runner = runner.lock().await;
-            if !runner.is_stopped() {
-                runner.set_mode(Mode::FromLog);
-            }
+            runner.lock().await.set_mode(Mode::FromLog, Some(reason));
         }
         backoff.wait(&shutdown).await;
     }

@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::event::{Log, RawEvent, Recorded};
+use crate::event::{Log, Recorded};
 use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Source};
-use crate::names::Checkpoint;
 use crate::receipt::{CommandError, Executed, Receipt};
 use crate::writer::Tap;
 use crate::writer::cache::PAGE;
@@ -170,7 +169,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             .await
         {
             Ok(Appended::Done { recorded_at }) => {
-                let recorded = recorded(&append, recorded_at);
+                let recorded: Arc<[Recorded]> = append.recorded(recorded_at).collect();
                 let at = recorded.last().map_or(self.cache.at, Recorded::checkpoint);
                 self.cache.absorb(decided.overlay, at);
                 metrics::counter!("callboard_appends_total", "log" => L::NAME).increment(1);
@@ -243,33 +242,6 @@ fn refused(source: &Source, why: Why) -> CommandError {
         Why::Data => CommandError::Unrecordable(crate::error_chain(source.as_ref())),
         Why::Projection => CommandError::fault(source),
     }
-}
-
-/// The events as the log has recorded them now.
-fn recorded(append: &Append, recorded_at: Timestamp) -> Arc<[Recorded]> {
-    let mut last: Checkpoint = append.expected;
-    append
-        .events
-        .iter()
-        .map(|event| {
-            let recorded = Recorded {
-                position: last.position.next(),
-                stream: event.stream.clone(),
-                version: event.version,
-                id: event.id,
-                previous_id: last.event_id,
-                event: RawEvent {
-                    event_type: event.event_type.into(),
-                    schema_version: event.schema_version,
-                    data: event.data.clone(),
-                },
-                metadata: event.metadata.clone(),
-                recorded_at,
-            };
-            last = recorded.checkpoint();
-            recorded
-        })
-        .collect()
 }
 
 /// Answers the commands that were decided and takes them out of the batch.

@@ -1,6 +1,6 @@
 //! Who follows the bank's log.
 
-use callboard::{ProcessManager, Projection, Reaction, Recorded};
+use callboard::{OnFailure, ProcessManager, Projection, Reaction, Recorded};
 use serde::{Deserialize, Serialize};
 
 use super::{Bank, BankEvent, Deposit};
@@ -24,6 +24,7 @@ impl Projection for Balances {
     const VERSION: u32 = 1;
     const TABLE: &'static str = "bank.balances";
     const KEY: &'static [&'static str] = &["account"];
+    const ON_FAILURE: OnFailure = OnFailure::Halt;
 
     fn keys(event: &BankEvent) -> Vec<String> {
         match event {

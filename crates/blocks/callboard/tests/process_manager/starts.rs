@@ -188,7 +188,7 @@ async fn a_halted_one_does_not_start() {
     store.halt("by a person").await.expect("it is stored");
     assert_eq!(
         store.load().await.expect("it loads"),
-        Registration::StandBy("by a person".into())
+        Registration::StandBy("halted: by a person".into())
     );
-    assert_eq!(stopped(managed(&store, &log).start().await), "by a person");
+    assert_eq!(stopped(managed(&store, &log).start().await), "halted: by a person");
 }

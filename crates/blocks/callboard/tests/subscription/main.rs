@@ -6,6 +6,7 @@ mod broker;
 mod halts;
 mod looks;
 mod offers;
+mod parking;
 mod random;
 mod supervised;
 #[path = "../support/mod.rs"]

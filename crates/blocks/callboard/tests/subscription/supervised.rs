@@ -88,6 +88,18 @@ async fn a_feed_that_dies_again_and_again_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_feeds_and_drops_at_once_is_asked_less_and_less_often() {
+    let (log, events, store, _) = with_past(3).await;
+    let broker = Broker::new((0..200).map(|_| Plan::Dies(delivered(&events[..1]))));
+    let mut running = run(&store, &log, broker.clone());
+    running.at(3).await;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let tried = broker.tried().len();
+    assert!((8..30).contains(&tried), "{tried} times in 100 s");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_that_never_delivers_or_never_comes_is_healed_from_the_log_within_two_looks() {
     for plan in [Plan::Silent(Vec::new()), Plan::Hangs] {
         let (log, _, store, _) = with_past(5).await;

@@ -99,7 +99,11 @@ impl Checked {
     }
 
     pub async fn position(&self) -> Position {
-        self.view().position().await.expect("a view in memory can be read")
+        self.view()
+            .standing()
+            .await
+            .expect("a view in memory can be read")
+            .position
     }
 
     pub async fn rows(&self) -> BTreeMap<String, Balance> {

@@ -117,6 +117,11 @@ impl FaultyLog {
         self.script().afterwards = fault;
     }
 
+    /// What was planned for the next appends is not.
+    pub fn forget_faults(&self) {
+        self.script().faults.clear();
+    }
+
     /// The next so many calls of this kind fail (reads and the lock).
     pub fn fail(&self, step: Step, times: usize) {
         self.script().failing.insert(step, times);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use callboard::log::{Append, Appended, IdempotencyKey, LogReader, LogStore, NewEvent};
 use callboard::memory::MemoryLog;
+use callboard::spec::record;
 use callboard::writer::{Answer, AnyCommand, Tap, Writer, WriterConfig};
 use callboard::{
     Checkpoint, Command, CommandContext, CommandError, Commands, Event, Executed, Metadata, Position, Receipt,
@@ -163,34 +164,7 @@ pub async fn types(log: &MemoryLog) -> Vec<String> {
 
 /// Puts these events behind what the log holds; returns them as recorded.
 pub async fn put(log: &MemoryLog, events: &[(&str, BankEvent)]) -> Vec<Recorded> {
-    let held = all(log).await;
-    let expected = held.last().map_or(Checkpoint::START, Recorded::checkpoint);
-    let mut versions: HashMap<StreamName, Version> = HashMap::new();
-    for event in &held {
-        versions.insert(event.stream.clone(), event.version);
-    }
-    let new = |(stream, event): &(&str, BankEvent)| {
-        let stream = StreamName::parse(stream).expect("a stream name");
-        let version = versions.entry(stream.clone()).or_default();
-        *version = version.next();
-        let event_type = event.event_type();
-        NewEvent {
-            id: Uuid::now_v7(),
-            version: *version,
-            stream,
-            event_type: event_type.name,
-            schema_version: event_type.schema_version,
-            data: event.encode().expect("plain data"),
-            metadata: Metadata::default(),
-        }
-    };
-    let events = events.iter().map(new).collect();
-    let append = Append {
-        expected,
-        events,
-        keys: Vec::new(),
-    };
-    let appended = log.append(&append).await.expect("an answer");
-    assert!(matches!(appended, Appended::Done { .. }), "{appended:?}");
-    all(log).await.split_off(held.len())
+    let held = all(log).await.len();
+    record::<Bank>(log, events).await;
+    all(log).await.split_off(held)
 }

@@ -40,6 +40,8 @@ impl Projection for LowStock {
     const VERSION: u32 = 1;
     const TABLE: &'static str = "warehouse.low_stock";
     const KEY: &'static [&'static str] = &["sku"];
+    /// Whatever a stream `product-…` will ever tell, it tells of its own SKU.
+    const KEYED_BY_STREAM: bool = true;
 
     fn keys(event: &WarehouseEvent) -> Vec<Sku> {
         vec![event.sku().clone()]

@@ -32,6 +32,8 @@ impl Projection for Products {
     const VERSION: u32 = 1;
     const TABLE: &'static str = "warehouse.products";
     const KEY: &'static [&'static str] = &["sku"];
+    /// Whatever a stream `product-…` will ever tell, it tells of its own SKU.
+    const KEYED_BY_STREAM: bool = true;
 
     fn keys(event: &WarehouseEvent) -> Vec<Sku> {
         match event {

@@ -58,7 +58,7 @@ pub(super) async fn pages(system: &System) -> Transcript {
     assert_eq!(all[0]["previous_id"], uuid::Uuid::nil().to_string());
     for pair in all.windows(2) {
         assert_eq!(pair[1]["previous_id"], pair[0]["id"]);
-        assert!(pair[1]["recorded_at"].as_str() >= pair[0]["recorded_at"].as_str());
+        assert!(recorded_at(&pair[1]) >= recorded_at(&pair[0]));
     }
     let one = answers.note("one", api.get(&format!("{path}&limit=1")).send().await.with_status(200));
     assert_eq!(one.rows(), std::slice::from_ref(increased));
@@ -163,4 +163,10 @@ impl Live {
             self.read.push_str(std::str::from_utf8(&chunk).expect("text"));
         }
     }
+}
+
+/// As a moment: as texts, `.12Z` would come after `.123Z`.
+fn recorded_at(event: &Value) -> jiff::Timestamp {
+    let text = event["recorded_at"].as_str().expect("a text");
+    text.parse().expect("an RFC 3339 moment")
 }

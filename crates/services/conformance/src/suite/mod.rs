@@ -65,6 +65,8 @@ pub const LIVE_FEED: Part = |system| Box::pin(feed::live(system));
 pub const METADATA: Part = |system| Box::pin(metadata::metadata(system));
 /// Health and metrics.
 pub const OPS: Part = |system| Box::pin(ops::ops(system));
+/// A projection that an operator pauses.
+pub const PAUSE: Part = |system| Box::pin(ops::pause(system));
 
 /// Every part with its name; the first one needs a system in which nothing has happened.
 pub const PARTS: &[(&str, Part)] = &[
@@ -87,4 +89,5 @@ pub const PARTS: &[(&str, Part)] = &[
     ("live feed", LIVE_FEED),
     ("metadata", METADATA),
     ("ops", OPS),
+    ("pause", PAUSE),
 ];

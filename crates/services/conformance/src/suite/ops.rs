@@ -1,7 +1,12 @@
 //! Health and metrics, on the ops listener of every service.
 
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use crate::api::Api;
 use crate::support::eventually;
-use crate::system::System;
+use crate::system::{System, Topology};
 use crate::transcript::Transcript;
 
 pub(super) async fn ops(system: &System) -> Transcript {
@@ -27,7 +32,110 @@ pub(super) async fn ops(system: &System) -> Transcript {
             (applied >= made.position() as f64).then_some(())
         })
         .await;
+        let shown = api.metric(ops, "callboard_subscriber_mode", "").await;
+        assert!(shown >= 1.0, "each subscriber is in a mode");
+        let details: Vec<_> = checks.iter().filter_map(|check| check["details"].as_array()).collect();
+        assert!(!details.is_empty(), "it says how its parts are doing: {checks:?}");
+        subscribers(api, ops).await;
     }
+    commanding(system).await;
     answers.found("recorded", made.position());
+    answers
+}
+
+/// The command side tells how its writer and its relay are doing.
+async fn commanding(system: &System) {
+    let mut expected = vec!["writer of warehouse: deciding"];
+    if system.topology == Topology::Brokered {
+        expected.push("relay of warehouse: holding the lease, publishing");
+    }
+    eventually("it tells of its writer and relay", async || {
+        let verbose = system.api.ops(system.replicas[0].ops, "/readyz?verbose").await;
+        let checks = verbose.body["checks"].as_array().expect("a list").clone();
+        let logs = checks.iter().find(|check| check["name"] == "logs").expect("the check");
+        let told = logs["details"].to_string();
+        expected.iter().all(|line| told.contains(line)).then_some(())
+    })
+    .await;
+}
+
+/// Every ops listener shows every subscriber, and takes orders about each.
+async fn subscribers(api: &Api, ops: SocketAddr) {
+    let listed = api.ops(ops, "/admin/subscribers").await.with_status(200);
+    let names: Vec<_> = listed
+        .rows()
+        .iter()
+        .map(|row| row["name"].as_str().expect("text"))
+        .collect();
+    assert_eq!(names, ["low-product-quantity-notification", "low_stock", "products"]);
+    for row in listed.rows() {
+        assert_eq!((&row["state"], &row["parked"]), (&json!("running"), &json!(0)), "{row}");
+    }
+    let parked = "/admin/subscribers/warehouse/products/parked";
+    assert_eq!(api.ops(ops, parked).await.with_status(200).body, json!([]));
+    let retry = json!({ "all": true });
+    api.order(ops, &format!("{parked}/retry"), &retry)
+        .await
+        .problem(404, "not-parked");
+    let discard = json!({ "position": 1, "reason": "for the test" });
+    api.order(ops, &format!("{parked}/discard"), &discard)
+        .await
+        .problem(404, "not-parked");
+    let none = "/admin/subscribers/warehouse/none/pause";
+    api.order(ops, none, &json!({})).await.problem(404, "not-found");
+}
+
+/// A projection that an operator pauses stands still, says so on every ops listener, and goes on
+/// where it was.
+pub(super) async fn pause(system: &System) -> Transcript {
+    let (api, mut answers) = (&system.api, Transcript::new());
+    let made = api.increase("paused", 50).send().await.done();
+    assert_eq!(api.quantity("paused", made.position()).await, Some(50));
+    let order = "/admin/subscribers/warehouse/products";
+    let all: Vec<_> = system.ops().collect();
+    let reason = json!({ "reason": "a closer look" });
+    let paused = api
+        .order(all[0], &format!("{order}/pause"), &reason)
+        .await
+        .with_status(200);
+    assert_eq!(
+        (&paused.body["from"], &paused.body["to"]),
+        (&json!("running"), &json!("paused"))
+    );
+    for ops in &all {
+        let listed = api.ops(*ops, "/admin/subscribers").await.with_status(200);
+        let products = &listed.rows()[2];
+        assert_eq!(
+            (&products["state"], &products["reason"]),
+            (&json!("paused"), &reason["reason"]),
+            "{products}"
+        );
+    }
+    if system.topology != Topology::Inline {
+        // Where it runs by itself, whoever runs it isn't ready until it is resumed.
+        eventually("readiness names it", async || {
+            let ready = api.ops(all[all.len() - 1], "/readyz").await;
+            ready.body.to_string().contains("a closer look").then_some(())
+        })
+        .await;
+    }
+    let more = api.increase("paused", 5).send().await.done();
+    assert_eq!(api.quantity("paused", 0).await, Some(50), "it stands still");
+    let resumed = api
+        .order(all[all.len() - 1], &format!("{order}/resume"), &json!({}))
+        .await
+        .with_status(200);
+    assert_eq!(
+        (&resumed.body["from"], &resumed.body["to"]),
+        (&json!("paused"), &json!("running"))
+    );
+    // Inline, the next append brings it to the head.
+    let last = api.increase("paused", 1).send().await.done();
+    eventually("it goes on", async || {
+        (api.quantity("paused", 0).await == Some(56)).then_some(())
+    })
+    .await;
+    assert!(last.position() > more.position());
+    answers.found("recorded", last.position());
     answers
 }

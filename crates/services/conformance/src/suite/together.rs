@@ -11,7 +11,12 @@ const CLIENTS: usize = 64;
 
 pub(super) async fn together(system: &System) -> Transcript {
     let (api, mut answers) = (&system.api, Transcript::new());
-    identical(system).await;
+    for round in 0..3 {
+        identical(system, CLIENTS, &format!("same-{round}")).await;
+    }
+    for round in 0..150 {
+        identical(system, 8, &format!("eight-{round}")).await;
+    }
     raced(system).await;
     oversold(system).await;
     // Different keys, one command each.
@@ -23,17 +28,15 @@ pub(super) async fn together(system: &System) -> Transcript {
     answers
 }
 
-async fn identical(system: &System) {
+async fn identical(system: &System, clients: usize, key: &str) {
     let api = &system.api;
-    for round in 0..3 {
-        let (before, key) = (api.head().await, format!("same-{round}"));
-        let all = join_all((0..CLIENTS).map(|_| api.increase("same", 10).key(&key).send())).await;
-        let all: Vec<_> = all.into_iter().map(|answer| answer.done()).collect();
-        assert!(all.iter().all(|answer| answer.body == all[0].body), "{all:?}");
-        let fresh = all.iter().filter(|answer| !answer.is_replayed()).count();
-        assert_eq!(fresh, 1, "one of them did it");
-        assert_eq!(api.head().await, before + 1, "one append");
-    }
+    let before = api.head().await;
+    let all = join_all((0..clients).map(|_| api.increase("same", 10).key(key).send())).await;
+    let all: Vec<_> = all.into_iter().map(|answer| answer.done()).collect();
+    assert!(all.iter().all(|answer| answer.body == all[0].body), "{all:?}");
+    let fresh = all.iter().filter(|answer| !answer.is_replayed()).count();
+    assert_eq!(fresh, 1, "one of them did it");
+    assert_eq!(api.head().await, before + 1, "one append");
 }
 
 /// All have read version 1; one is the first.

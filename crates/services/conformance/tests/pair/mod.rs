@@ -1,5 +1,7 @@
 //! What the tests of the pair share.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use conformance::Api;
 use futures::future::join_all;
 

@@ -40,14 +40,17 @@ async fn a_client_that_goes_away_while_its_append_waits_for_the_lock_changes_not
 }
 
 #[tokio::test]
-async fn clients_that_go_away_at_any_moment_leave_each_command_done_once_or_never_begun() {
+async fn ten_thousand_clients_that_go_away_at_any_moment_leave_each_command_done_once_or_never_begun() {
+    const ROUNDS: u64 = 100;
+    const CLIENTS: u64 = 100;
     let pair = pair().await;
     let mut dice = Dice::new(seed());
-    for round in 0..10 {
-        let clients: Vec<_> = (0..20)
+    let key = |round, client| format!("fickle-{round}-{client}");
+    for round in 0..ROUNDS {
+        let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let api = if client % 2 == 0 { &pair.a } else { &pair.b };
-                let ask = api.increase("fickle", 1).key(&format!("fickle-{round}-{client}"));
+                let ask = api.increase("fickle", 1).key(&key(round, client));
                 let patience = Duration::from_micros(dice.below(20_000));
                 tokio::spawn(tokio::time::timeout(patience, ask.try_send()))
             })
@@ -56,13 +59,14 @@ async fn clients_that_go_away_at_any_moment_leave_each_command_done_once_or_neve
             let _ = client.await.expect("a client does not panic");
         }
     }
-    let keys: Vec<_> = (0..10)
-        .flat_map(|round| (0..20).map(move |client| format!("fickle-{round}-{client}")))
-        .collect();
-    let again = join_all(keys.iter().map(|key| insist(|| pair.b.increase("fickle", 1).key(key)))).await;
-    assert!(again.into_iter().all(|answer| answer.done().version() <= 200));
-    assert_eq!(pair.b.head().await, 200, "each once");
-    assert_eq!(pair.b.quantity("fickle", 200).await, Some(200));
+    let all = ROUNDS * CLIENTS;
+    for round in 0..ROUNDS {
+        let keys: Vec<_> = (0..CLIENTS).map(|client| key(round, client)).collect();
+        let again = join_all(keys.iter().map(|key| insist(|| pair.b.increase("fickle", 1).key(key)))).await;
+        assert!(again.into_iter().all(|answer| answer.done().version() <= all));
+    }
+    assert_eq!(pair.b.head().await, all, "each once");
+    assert_eq!(pair.b.quantity("fickle", all).await, Some(all.cast_signed()));
     pair.until_quiet().await;
     pair.stop().await;
 }

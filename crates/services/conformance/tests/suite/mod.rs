@@ -104,3 +104,8 @@ async fn events_say_where_they_come_from_also_those_of_a_process_manager() {
 async fn health_and_metrics_are_on_the_ops_listeners_only() {
     holds(suite::OPS).await;
 }
+
+#[tokio::test]
+async fn a_paused_projection_says_so_everywhere_and_goes_on_where_it_was() {
+    holds(suite::PAUSE).await;
+}

@@ -1,0 +1,70 @@
+//! Pausing and resuming.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, AdminSubscriber, Named, to_the_end};
+use crate::body::JsonBody;
+use crate::problem::Problem;
+
+/// What is said where no reason is given.
+const BY_AN_OPERATOR: &str = "paused by an operator";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pause {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resume {}
+
+#[derive(Serialize)]
+pub(super) struct Changed {
+    log: String,
+    name: String,
+    from: String,
+    to: &'static str,
+}
+
+pub(super) async fn pause(
+    State(admin): State<Admin>,
+    Named { log, name }: Named,
+    JsonBody(Pause { reason }): JsonBody<Pause>,
+) -> Result<Json<Changed>, Problem> {
+    let reason = reason.unwrap_or_else(|| BY_AN_OPERATOR.into());
+    let reason = reason.trim().to_owned();
+    if reason.is_empty() {
+        return Err(Problem::invalid("invalid-body", "/reason", "must not be empty"));
+    }
+    to_the_end(async move {
+        let found = admin.find(&log, &name).await?;
+        admin.administer.pause(&log, &name, &reason).await?;
+        Ok(changed(found, "paused"))
+    })
+    .await
+}
+
+pub(super) async fn resume(
+    State(admin): State<Admin>,
+    Named { log, name }: Named,
+    JsonBody(Resume {}): JsonBody<Resume>,
+) -> Result<Json<Changed>, Problem> {
+    to_the_end(async move {
+        let found = admin.find(&log, &name).await?;
+        admin.administer.resume(&log, &name).await?;
+        Ok(changed(found, "running"))
+    })
+    .await
+}
+
+fn changed(found: AdminSubscriber, to: &'static str) -> Json<Changed> {
+    Json(Changed {
+        log: found.log,
+        name: found.name,
+        from: found.state,
+        to,
+    })
+}

@@ -1,0 +1,2 @@
+delete from callboard.rebuilds
+where log = $1 and subscriber = $2

@@ -1,0 +1,2 @@
+delete from callboard.replaced_tables
+where log = $1 and subscriber = $2

@@ -1,0 +1,6 @@
+insert into callboard.checkpoints (log, subscriber, version, position, event_id)
+values ($1, $2, $3, $4, $5)
+on conflict on constraint checkpoints_pkey do update
+set
+    version = excluded.version, position = excluded.position, event_id = excluded.event_id,
+    updated_at = clock_timestamp()

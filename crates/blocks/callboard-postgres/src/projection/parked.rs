@@ -1,0 +1,306 @@
+//! What people do with a projection's parked events: list, retry, discard.
+
+use std::collections::HashSet;
+use std::marker::PhantomData;
+
+use callboard::log::Source;
+use callboard::parking::{
+    Block, Cause, PARKED_MOST, ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups,
+    waiting_for_code,
+};
+use callboard::projection::EventOf;
+use callboard::{Checkpoint, Log, Position, Projection, Recorded, error_chain};
+use futures::future::BoxFuture;
+use sqlx::{Connection, PgConnection};
+
+use super::checkpoint::lock_for_parked;
+use super::failure::Failure;
+use super::fold::fold_run;
+use super::parking::{count, number, parked_behind, parked_event};
+use super::table::Table;
+use crate::database::Database;
+use crate::log::read_at;
+
+/// How many events are read at once to see whether this code can decode them.
+const JUDGED_AT_ONCE: usize = 100;
+
+/// What a subscriber has seen of its parked events, so that it needn't look at the same ones again.
+#[derive(Default)]
+pub(super) struct Looked {
+    parked: u64,
+    newest: Position,
+    /// What this code can't decode.
+    hopeless: HashSet<Position>,
+}
+
+/// What people do with the parked events of `P`.
+pub struct PgParking<P> {
+    database: Database,
+    projection: PhantomData<fn() -> P>,
+}
+
+impl<P: Projection> PgParking<P> {
+    /// The parked events of `P` in this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            projection: PhantomData,
+        }
+    }
+
+    async fn read(&self) -> Result<Vec<ParkedEvent>, sqlx::Error> {
+        sqlx::query(include_str!("../../queries/read_parked_events.sql"))
+            .bind(P::Log::NAME)
+            .bind(P::NAME)
+            .bind(i64::try_from(PARKED_MOST).unwrap_or(i64::MAX))
+            .fetch_all(self.database.background())
+            .await?
+            .iter()
+            .map(parked_event)
+            .collect()
+    }
+
+    /// Takes up the groups that wait for nothing but code like this; returns how many events stay
+    /// parked. What this code can't decode it never will: each is tried once.
+    pub(super) async fn look_after(&self, looked: &mut Looked) -> Result<u64, Source> {
+        let (parked, newest) = self.counted().await?;
+        if newest == Position::START || (parked, newest) == (looked.parked, looked.newest) {
+            return Ok(parked);
+        }
+        let listed = self.database.in_background(self.read()).await?;
+        self.judge(&listed, looked).await?;
+        for group in waiting_for_code(&listed) {
+            if group.iter().any(|parked| looked.hopeless.contains(&parked.position)) {
+                continue;
+            }
+            let Retried { positions, outcome } = self.replay(&group, false).await?;
+            if outcome == RetryOutcome::Applied {
+                tracing::info!(
+                    log = P::Log::NAME,
+                    subscriber = P::NAME,
+                    ?positions,
+                    "takes up parked events"
+                );
+            }
+        }
+        (looked.parked, looked.newest) = self.counted().await?;
+        Ok(looked.parked)
+    }
+
+    async fn counted(&self) -> Result<(u64, Position), Source> {
+        let count = async { count::<P>(&mut *self.database.background().acquire().await?).await };
+        Ok(self.database.in_background(count).await?)
+    }
+
+    /// Finds out which of the undecodable events are so for this code, too.
+    async fn judge(&self, listed: &[ParkedEvent], looked: &mut Looked) -> Result<(), Source> {
+        let undecodable = listed.iter().filter(|parked| parked.cause == Cause::Undecodable);
+        let undecodable: Vec<Position> = undecodable.map(|parked| parked.position).collect();
+        looked
+            .hopeless
+            .retain(|position| undecodable.binary_search(position).is_ok());
+        let new = undecodable
+            .into_iter()
+            .filter(|position| !looked.hopeless.contains(position));
+        for positions in new.collect::<Vec<_>>().chunks(JUDGED_AT_ONCE) {
+            let read = async {
+                let mut connection = self.database.background().acquire().await?;
+                read_at(&mut connection, P::Log::NAME, positions).await
+            };
+            let events = self.database.in_background(read).await?;
+            let hopeless = events.iter().filter(|event| event.decode::<EventOf<P>>().is_err());
+            looked.hopeless.extend(hopeless.map(|event| event.position));
+        }
+        Ok(())
+    }
+
+    async fn replay(&self, group: &[&ParkedEvent], dry_run: bool) -> Result<Retried, Source> {
+        let replayed = self.database.in_background(self.replay_group(group, dry_run)).await;
+        let (positions, replayed) = replayed.map_err(|failure| failure.into_error(P::NAME))?;
+        let outcome = match replayed {
+            Ok(()) if dry_run => RetryOutcome::WouldApply,
+            Ok(()) => RetryOutcome::Applied,
+            Err(GroupError::Undecodable(position, reason)) => RetryOutcome::Failed { position, reason },
+            Err(GroupError::Failed(position, reason)) => {
+                if !dry_run {
+                    self.note(position, &reason).await?;
+                }
+                RetryOutcome::Failed { position, reason }
+            }
+            Err(GroupError::Other(failure)) => return Err(failure.into_error(P::NAME).into()),
+        };
+        Ok(Retried { positions, outcome })
+    }
+
+    /// One transaction; the group as it is under the lock.
+    async fn replay_group(
+        &self,
+        group: &[&ParkedEvent],
+        dry_run: bool,
+    ) -> Result<(Vec<Position>, Result<(), GroupError>), Failure> {
+        let mut connection = self.database.background().acquire().await?;
+        let table = Table::look_up::<P>(&mut connection).await?;
+        let mut transaction = connection.begin().await?;
+        let at = lock_for_parked::<P>(&mut transaction).await?;
+        let positions = whole_group::<P>(&mut transaction, group).await?;
+        let events = read_at(&mut transaction, P::Log::NAME, &positions).await?;
+        let applied = apply_group::<P>(&mut transaction, &table, &events, at).await;
+        if applied.is_ok() && !dry_run {
+            unpark::<P>(&mut transaction, &positions).await?;
+            transaction.commit().await?;
+        }
+        Ok((positions, applied))
+    }
+
+    /// Notes that a retry failed at an event.
+    async fn note(&self, position: Position, reason: &str) -> Result<(), Source> {
+        let note = sqlx::query(include_str!("../../queries/note_failed_retry.sql"))
+            .bind(P::Log::NAME)
+            .bind(P::NAME)
+            .bind(number(position))
+            .bind(reason)
+            .execute(self.database.background());
+        self.database.in_background(note).await?;
+        Ok(())
+    }
+
+    async fn discard_one(&self, at: Position, because: &str) -> Result<Option<ParkedEvent>, Failure> {
+        let mut connection = self.database.background().acquire().await?;
+        let mut transaction = connection.begin().await?;
+        lock_for_parked::<P>(&mut transaction).await?;
+        let discarded = sqlx::query(include_str!("../../queries/discard_event.sql"))
+            .bind(P::Log::NAME)
+            .bind(P::NAME)
+            .bind(number(at))
+            .bind(because)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let discarded = discarded.as_ref().map(parked_event).transpose()?;
+        transaction.commit().await?;
+        Ok(discarded)
+    }
+}
+
+/// Why a group wasn't applied.
+enum GroupError {
+    /// This code still doesn't know this event; the reason.
+    Undecodable(Position, String),
+    /// This event can't be applied; the reason.
+    Failed(Position, String),
+    Other(Failure),
+}
+
+impl<F: Into<Failure>> From<F> for GroupError {
+    fn from(failure: F) -> Self {
+        Self::Other(failure.into())
+    }
+}
+
+/// Folds a group in order. What Postgres refuses is looked for event by event: nobody waits for it.
+async fn apply_group<P: Projection>(
+    connection: &mut PgConnection,
+    table: &Table,
+    events: &[Recorded],
+    at: Checkpoint,
+) -> Result<(), GroupError> {
+    let decoded = events.iter().map(|event| {
+        let decoded = event.decode();
+        decoded.map_err(|error| GroupError::Undecodable(event.position, error_chain(&error)))
+    });
+    let decoded = decoded.collect::<Result<Vec<Recorded<EventOf<P>>>, _>>()?;
+    let mut savepoint = connection.begin().await?;
+    match fold_run::<P>(&mut savepoint, table, &decoded, at).await {
+        Ok(()) => return Ok(savepoint.commit().await?),
+        Err(Failure::Fold(panic)) => return Err(GroupError::Failed(panic.position, panic.to_string())),
+        Err(Failure::Data(_)) => savepoint.rollback().await?,
+        Err(failure) => return Err(GroupError::Other(failure)),
+    }
+    for event in &decoded {
+        match fold_run::<P>(connection, table, std::slice::from_ref(event), at).await {
+            Err(Failure::Data(error)) => return Err(GroupError::Failed(event.position, error_chain(&error))),
+            outcome => outcome.map_err(GroupError::Other)?,
+        }
+    }
+    Ok(())
+}
+
+/// The positions of everything that blocks, or is blocked by, what is in the group.
+async fn whole_group<P: Projection>(
+    connection: &mut PgConnection,
+    group: &[&ParkedEvent],
+) -> Result<Vec<Position>, sqlx::Error> {
+    let mut blocks: HashSet<Block> = group.iter().flat_map(|parked| parked.blocks.clone()).collect();
+    loop {
+        let found = parked_behind::<P>(connection, blocks.iter()).await?;
+        let more: HashSet<Block> = found.iter().flat_map(|parked| parked.blocks.clone()).collect();
+        if more.is_subset(&blocks) {
+            return Ok(found.iter().map(|parked| parked.position).collect());
+        }
+        blocks.extend(more);
+    }
+}
+
+async fn unpark<P: Projection>(connection: &mut PgConnection, positions: &[Position]) -> Result<(), sqlx::Error> {
+    sqlx::query(include_str!("../../queries/unpark_events.sql"))
+        .bind(P::Log::NAME)
+        .bind(P::NAME)
+        .bind(positions.iter().copied().map(number).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl<P: Projection> Parking for PgParking<P> {
+    fn log(&self) -> &'static str {
+        P::Log::NAME
+    }
+
+    fn subscriber(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
+        Box::pin(async { self.database.in_background(self.read()).await.map_err(unavailable::<P>) })
+    }
+
+    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
+        Box::pin(async move {
+            let parked = self.list().await?;
+            let groups = groups(&parked, which);
+            if let Selection::At(position) = which
+                && groups.is_empty()
+            {
+                return Err(not_parked::<P>(position));
+            }
+            let mut retried = Vec::with_capacity(groups.len());
+            for group in groups {
+                retried.push(self.replay(&group, dry_run).await.map_err(unavailable::<P>)?);
+            }
+            Ok(retried)
+        })
+    }
+
+    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
+        Box::pin(async move {
+            let discarded = self.database.in_background(self.discard_one(at, reason)).await;
+            let discarded = discarded.map_err(|failure| unavailable::<P>(failure.into_error(P::NAME)))?;
+            let discarded = discarded.ok_or_else(|| not_parked::<P>(at))?;
+            tracing::warn!(log = P::Log::NAME, subscriber = P::NAME, position = %at, reason, "discarded");
+            Ok(discarded)
+        })
+    }
+}
+
+fn unavailable<P: Projection>(source: impl Into<Source>) -> ParkingError {
+    ParkingError::Unavailable {
+        subscriber: P::NAME,
+        source: source.into(),
+    }
+}
+
+fn not_parked<P: Projection>(position: Position) -> ParkingError {
+    ParkingError::NotParked {
+        subscriber: P::NAME,
+        position,
+    }
+}

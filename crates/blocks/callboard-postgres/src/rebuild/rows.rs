@@ -1,0 +1,169 @@
+//! A shadow's rows in memory: what a chunk changed, and what is worth keeping for the next one.
+
+use std::collections::HashMap;
+
+use callboard::projection::{EventOf, fold, keys_of};
+use callboard::{Checkpoint, Projection, Recorded};
+use sqlx::PgConnection;
+
+use super::seen::Seen;
+use super::write::Changes;
+use crate::projection::{Failure, Table, load};
+
+/// How many bytes of rows, written as text, may be kept.
+const MOST_BYTES: usize = 64 << 20;
+/// After so many rows the thread is left to others for a moment.
+const YIELD_EVERY: usize = 100;
+/// How many keys are looked up at once.
+const LOAD_KEYS: usize = 5_000;
+
+/// Rows of the shadow as of a position.
+pub(super) struct Rows<P: Projection> {
+    /// `None` while nothing is known.
+    at: Option<Checkpoint>,
+    /// Every row of the table is here.
+    complete: bool,
+    rows: HashMap<P::Key, Option<P::Row>>,
+    /// The keys that the present chunk touched, and whether the table has a row for them.
+    touched: HashMap<P::Key, bool>,
+    bytes: usize,
+    /// The keys of the table, since not every row is here any more; `None` when they aren't known.
+    seen: Option<Seen>,
+}
+
+impl<P: Projection> Default for Rows<P> {
+    fn default() -> Self {
+        Self {
+            at: None,
+            complete: false,
+            rows: HashMap::new(),
+            touched: HashMap::new(),
+            bytes: 0,
+            seen: None,
+        }
+    }
+}
+
+impl<P: Projection> Rows<P> {
+    /// Of a table that was made in this moment.
+    pub(super) fn empty() -> Self {
+        Self {
+            at: Some(Checkpoint::START),
+            complete: true,
+            ..Self::default()
+        }
+    }
+
+    /// None known, as of this checkpoint.
+    pub(super) fn unknown_at(at: Checkpoint) -> Self {
+        Self {
+            at: Some(at),
+            ..Self::default()
+        }
+    }
+
+    /// Whether they are exactly as of this checkpoint.
+    pub(super) fn stand_at(&self, at: Checkpoint) -> bool {
+        self.at == Some(at)
+    }
+
+    /// As of `at`: what was known of any other position is forgotten.
+    pub(super) fn valid_at(self, at: Checkpoint, table: &Table) -> Self {
+        let mut rows = if self.stand_at(at) { self } else { Self::default() };
+        rows.at = Some(at);
+        // Two keys that differ here may be one for the database, so each is asked for.
+        if !super::write::has_plain_key(table) {
+            rows.complete = false;
+            rows.seen = None;
+        }
+        rows
+    }
+
+    /// How many rows the present chunk touched.
+    pub(super) fn touched(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// Folds the next events; they are all that is to be folded up to `to`.
+    pub(super) async fn fold(
+        &mut self,
+        connection: &mut PgConnection,
+        table: &Table,
+        events: &[Recorded<EventOf<P>>],
+        to: Checkpoint,
+    ) -> Result<(), Failure> {
+        let keys = keys_of::<P>(events)?;
+        if !self.complete {
+            self.load(connection, table, &keys).await?;
+        }
+        let mut before = HashMap::with_capacity(keys.len());
+        for key in keys {
+            let row = self.rows.remove(&key).flatten();
+            self.touched.entry(key.clone()).or_insert(row.is_some());
+            if let Some(row) = row {
+                before.insert(key, row);
+            }
+        }
+        self.rows.extend(fold::<P>(before, events)?);
+        self.at = Some(to);
+        Ok(())
+    }
+
+    async fn load(&mut self, connection: &mut PgConnection, table: &Table, keys: &[P::Key]) -> Result<(), Failure> {
+        let mut unknown: Vec<&P::Key> = keys.iter().filter(|key| !self.rows.contains_key(*key)).collect();
+        if let Some(seen) = &self.seen {
+            let (asked, new): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|key| seen.may_have(*key));
+            self.rows.extend(new.into_iter().map(|key| (key.clone(), None)));
+            unknown = asked;
+        }
+        for keys in unknown.chunks(LOAD_KEYS) {
+            self.rows.extend(keys.iter().map(|key| ((*key).clone(), None)));
+            let found = load::<P>(&mut *connection, table, keys).await?;
+            self.rows.extend(found.into_iter().map(|(key, row)| (key, Some(row))));
+        }
+        Ok(())
+    }
+
+    /// Writes what changed since the last time, and keeps at most so many rows.
+    pub(super) async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        table: &Table,
+        most_rows: usize,
+    ) -> Result<(), Failure> {
+        let mut changes = Changes::<P>::new(table);
+        for (place, (key, stored)) in self.touched.drain().enumerate() {
+            changes.take(&key, self.rows.get(&key).and_then(Option::as_ref), stored)?;
+            if let Some(seen) = &mut self.seen {
+                seen.insert(&key);
+            }
+            if place % YIELD_EVERY == YIELD_EVERY - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.bytes += changes.write(connection).await?;
+        if self.complete {
+            self.rows.retain(|_, row| row.is_some());
+        }
+        if self.rows.len() > most_rows || self.bytes > MOST_BYTES {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    /// Forgets the rows, but not which keys there are.
+    fn forget(&mut self) {
+        let seen = if self.complete {
+            let mut seen = Seen::none();
+            self.rows.keys().for_each(|key| seen.insert(key));
+            Some(seen)
+        } else {
+            self.seen.take()
+        };
+        *self = Self {
+            at: self.at,
+            seen,
+            ..Self::default()
+        };
+    }
+}

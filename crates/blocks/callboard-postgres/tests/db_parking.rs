@@ -1,0 +1,288 @@
+//! Events that can't be applied: what is parked, what must wait, and how it is taken up again.
+
+mod common;
+
+use callboard::contract::{Item, ItemEvent, Items, ItemsLog};
+use callboard::parking::{Cause, Parking, RetryOutcome, Selection};
+use callboard::subscription::{Applied, Lock, Mode, Runner, Subscriber};
+use callboard::{DecodeError, Event, EventType, Json, Log, Position, Projection, RawEvent, Recorded, Standing, Views};
+use callboard_postgres::testing::TestDatabase;
+use callboard_postgres::{PgLog, PgParking, PgProjection, PgView, PgViews, pause_subscriber};
+use common::{event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
+
+#[tokio::test]
+async fn projections_keep_the_contract_of_parking() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let projection = PgProjection::<Items>::new(&connections);
+    let (view, parked) = (
+        PgView::<Items>::new(&connections),
+        PgParking::<Items>::new(&connections),
+    );
+    callboard::contract::parking(projection, &items_log(&connections), &view, &parked).await;
+    let kept = database
+        .texts("select position || ' ' || because from callboard.discarded_events")
+        .await;
+    assert_eq!(kept, ["2 a typing error"], "who discards says why, and that is kept");
+}
+
+/// The log of the items as an older release knows it: nothing is ever removed.
+struct OlderLog;
+
+impl Log for OlderLog {
+    const NAME: &'static str = ItemsLog::NAME;
+    type Event = OlderEvent;
+}
+
+#[derive(Clone)]
+struct OlderEvent(ItemEvent);
+
+impl Event for OlderEvent {
+    const TYPES: &'static [EventType] = &[EventType::new("ItemPut", 1)];
+
+    fn event_type(&self) -> EventType {
+        self.0.event_type()
+    }
+
+    fn encode(&self) -> Result<Json, serde_json::Error> {
+        self.0.encode()
+    }
+
+    fn decode(raw: &RawEvent) -> Result<Self, DecodeError> {
+        match &*raw.event_type {
+            "ItemPut" => ItemEvent::decode(raw).map(Self),
+            _ => Err(raw.unknown()),
+        }
+    }
+}
+
+/// The items of a release that declares that each stream has rows of its own.
+struct ByStream<const OLDER: bool>;
+
+macro_rules! by_stream {
+    ($older:literal, $log:ty, $event:ty, |$of:ident| $item:expr) => {
+        impl Projection for ByStream<$older> {
+            type Log = $log;
+            type Key = (String, i64);
+            type Row = Item;
+            const NAME: &'static str = Items::NAME;
+            const VERSION: u32 = Items::VERSION;
+            const TABLE: &'static str = Items::TABLE;
+            const KEY: &'static [&'static str] = Items::KEY;
+            const KEYED_BY_STREAM: bool = true;
+
+            fn keys($of: &$event) -> Vec<Self::Key> {
+                Items::keys($item)
+            }
+
+            fn fold(key: &Self::Key, row: Option<Item>, event: &Recorded<$event>) -> Option<Item> {
+                let $of = &event.event;
+                Items::fold(key, row, &event.with($item.clone()))
+            }
+        }
+    };
+}
+
+by_stream!(true, OlderLog, OlderEvent, |event| &event.0);
+by_stream!(false, ItemsLog, ItemEvent, |event| event);
+
+fn removed(stream: &str, version: u64) -> callboard::log::NewEvent {
+    let fact = callboard::contract::ItemFact {
+        shelf: stream.into(),
+        ..fact("", 0)
+    };
+    event(stream, version, &ItemEvent::Removed(fact))
+}
+
+#[tokio::test]
+async fn an_older_release_parks_the_stream_of_an_event_that_it_does_not_know_and_a_newer_one_takes_it_up() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let events = vec![
+        put("a", 1, "old"),
+        removed("a", 2),
+        put("a", 3, "new"),
+        put("b", 1, "free"),
+    ];
+    record(&log, events).await;
+    let mut older = Runner::new(PgProjection::<ByStream<true>>::new(&connections), log.clone());
+    older.catch_up(Lock::Wait).await.expect("it stands aside for it");
+    assert_eq!(shelves(&database).await, ["a old 1", "b free 1"]);
+    let seen = older.look(None).await.expect("it looks");
+    older.look(seen).await.expect("it looks");
+    assert_eq!(older.status().borrow().parked, 2, "it never skips");
+    let parked = PgParking::<ByStream<true>>::new(&connections)
+        .list()
+        .await
+        .expect("a list");
+    assert_eq!(parked[0].cause, Cause::Undecodable);
+    assert!(parked[0].reason.contains("ItemRemoved"), "{}", parked[0].reason);
+
+    let mut newer = Runner::new(PgProjection::<ByStream<false>>::new(&connections), log);
+    newer.catch_up(Lock::Wait).await.expect("it goes on");
+    newer.look(None).await.expect("it looks");
+    assert_eq!(newer.status().borrow().parked, 0);
+    assert_eq!(
+        shelves(&database).await,
+        ["a new 1", "b free 1"],
+        "in order: put, removed, put"
+    );
+}
+
+#[tokio::test]
+async fn what_a_newer_release_can_decode_and_not_apply_is_not_tried_again_and_again() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    record(&log, vec![removed("a", 1), put("a", 2, "poison")]).await;
+    let mut older = Runner::new(PgProjection::<ByStream<true>>::new(&connections), log.clone());
+    older.catch_up(Lock::Wait).await.expect("it stands aside for it");
+    let mut newer = Runner::new(PgProjection::<ByStream<false>>::new(&connections), log);
+    newer.catch_up(Lock::Wait).await.expect("it goes on");
+    for _ in 0..3 {
+        newer.look(None).await.expect("it looks");
+    }
+    let parked = PgParking::<ByStream<false>>::new(&connections)
+        .list()
+        .await
+        .expect("a list");
+    let tries: Vec<_> = parked.iter().map(|parked| (parked.cause, parked.tries)).collect();
+    assert_eq!(tries, [(Cause::Undecodable, 0), (Cause::Failed, 1)]);
+}
+
+#[tokio::test]
+async fn an_event_whose_keys_nobody_knows_halts() {
+    let database = items_database().await;
+    let (connections, log) = unknown_in(&database).await;
+    let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log);
+    let error = runner.catch_up(Lock::Wait).await.expect_err("it can't go on");
+    assert!(error.to_string().contains("aren't keyed by stream"), "{error}");
+    assert!(matches!(runner.status().borrow().mode, Mode::Halted(_)));
+    assert_eq!(
+        shelves(&database).await,
+        ["a old 1"],
+        "what stands before it is applied"
+    );
+}
+
+async fn unknown_in(database: &TestDatabase) -> (callboard_postgres::Database, PgLog) {
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let mut unknown = put("a", 2, "of a newer release");
+    unknown.event_type = "ItemPainted";
+    record(&log, vec![put("a", 1, "old"), unknown, put("b", 1, "behind it")]).await;
+    (connections, log)
+}
+
+#[tokio::test]
+async fn what_postgres_refuses_is_parked_and_its_neighbours_are_applied() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let label = |number: u64| {
+        if number.is_multiple_of(5) {
+            "unstorable"
+        } else {
+            "plain"
+        }
+    };
+    record(
+        &log,
+        (1..=12)
+            .map(|number| put(&format!("s{number:02}"), 1, label(number)))
+            .collect(),
+    )
+    .await;
+    let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log.clone());
+    runner.catch_up(Lock::Wait).await.expect("it goes on");
+    assert_eq!(shelves(&database).await.len(), 10);
+    let parking = PgParking::<Items>::new(&connections);
+    let positions = |parked: &[callboard::parking::ParkedEvent]| -> Vec<_> {
+        parked.iter().map(|parked| parked.position.get()).collect()
+    };
+    assert_eq!(positions(&parking.list().await.expect("a list")), [5, 10]);
+    for retried in parking.retry(Selection::All, false).await.expect("an answer") {
+        assert!(matches!(retried.outcome, RetryOutcome::Failed { .. }), "{retried:?}");
+    }
+    assert_eq!(
+        positions(&parking.list().await.expect("a list")),
+        [5, 10],
+        "apart from one another"
+    );
+    // A paused subscriber's parked events can be dealt with, too.
+    pause_subscriber(&connections, "items", "items", "for a look")
+        .await
+        .expect("it is paused");
+    parking
+        .discard(Position::new(5), "it was never real")
+        .await
+        .expect("it is discarded");
+    let view = PgViews::new(&connections).view::<Items>();
+    let standing = view.standing().await.expect("a standing");
+    assert_eq!(
+        standing,
+        Standing {
+            position: Position::new(12),
+            parked: 1
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_replica_that_waits_for_the_lock_while_another_one_parks_knows_of_it() {
+    let database = items_database().await;
+    let connections = database.connect_as("waiter");
+    let log = items_log(&connections);
+    record(&log, vec![put("a", 1, "first"), put("a", 2, "second")]).await;
+    let mut projection = PgProjection::<Items>::new(&connections);
+    projection.start().await.expect("it starts");
+    let events = common::all_items(&log).await;
+
+    // What parking the first event does, with a waiter in front of its commit.
+    let mut other = database.admin().await;
+    let park = "begin; \
+        update callboard.checkpoints set position = 1, parked = 1, \
+            event_id = (select id from callboard.events where position = 1); \
+        insert into callboard.parked_events (log, subscriber, position, stream, blocks, cause, reason) \
+            values ('items', 'items', 1, 'item-a', array['stream:item-a', 'key:[\"a\",1]'], 'failed', 'poison')";
+    sqlx::raw_sql(park).execute(&mut other).await.expect("it is parked");
+    let waiter = tokio::spawn(async move { projection.apply(&events, Lock::Wait).await });
+    eventually("it waits", async || waiting(&database, "waiter background").await > 0).await;
+    sqlx::raw_sql("commit")
+        .execute(&mut other)
+        .await
+        .expect("it is committed");
+    let applied = waiter.await.expect("it ends").expect("it applies");
+    assert!(matches!(applied, Applied::Moved { events: 1, .. }), "{applied:?}");
+    assert_eq!(
+        shelves(&database).await,
+        Vec::<String>::new(),
+        "the second waits behind the first"
+    );
+    let parked = PgParking::<Items>::new(&connections).list().await.expect("a list");
+    assert_eq!((parked.len(), parked[1].cause), (2, Cause::Behind));
+}
+
+#[tokio::test]
+async fn a_subscriber_that_parks_without_end_halts() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    record(&log, vec![put("a", 1, "poison"), put("b", 1, "poison")]).await;
+    let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log);
+    runner.start().await.expect("it starts");
+    database
+        .execute(
+            "insert into callboard.parked_events (log, subscriber, position, stream, blocks, cause, reason) \
+             select 'items', 'items', 100 + n, 'item-x', '{}', 'failed', '' from generate_series(1, 9999) n; \
+             update callboard.checkpoints set parked = 9999",
+        )
+        .await;
+    let error = runner.catch_up(Lock::Wait).await.expect_err("it can't go on");
+    let said = error.to_string();
+    assert!(
+        said.contains("position 2") && said.contains("the code must be wrong"),
+        "{said}"
+    );
+}

@@ -1,0 +1,104 @@
+//! An operator rebuilds a view while a service runs.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{World, eventually};
+
+/// No broker: its address leads nowhere.
+async fn world() -> World {
+    World::new()
+        .await
+        .with("CALLBOARD_TOPOLOGY", "inline")
+        .with("AMQP_URL", "amqp://guest:guest@127.0.0.1:1/%2f")
+}
+
+async fn increase(http: &str, products: std::ops::Range<u32>) {
+    let client = reqwest::Client::new();
+    for product in products {
+        let request = client
+            .post(format!("http://{http}/warehouse/products/p{product}/increase_quantity"))
+            .json(&json!({ "quantity": 1 }));
+        assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
+    }
+}
+
+fn products(world: &World) -> Value {
+    let listed = world.callboard_json(&["projections", "list"]);
+    let found = listed.as_array().unwrap().iter().find(|one| one["name"] == "products");
+    found.unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_rebuilds_a_view_and_goes_back() {
+    let world = world().await;
+    let (_service, http) = world.started("callboard-command", &["--no-migrate"]).await;
+    increase(&http, 0..40).await;
+    world
+        .database
+        .execute("update warehouse.products set quantity = 7 where sku = 'p3'")
+        .await;
+    let dry = world.callboard_json(&["projections", "rebuild", "warehouse.products", "--dry-run"]);
+    assert_eq!((&dry[0]["version"], &dry[0]["done"]), (&json!(1), &json!(false)));
+    assert_eq!(products(&world)["rebuild"], Value::Null);
+    let (code, _, said) = world.callboard(&["projections", "undo", "warehouse.products"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("nothing is kept"), "{said}");
+
+    let (code, text, said) = world.callboard(&["projections", "rebuild", "warehouse.products", "--wait"]);
+    assert_eq!((code, text.as_str()), (0, "warehouse.products is rebuilt\n"), "{said}");
+    assert_eq!(world.products().await["p3"], 1);
+    assert_eq!(products(&world)["replaced"], json!({ "version": 1, "checkpoint": 40 }));
+    increase(&http, 40..42).await;
+    assert_eq!(world.products().await.len(), 42, "appends go on into the new table");
+
+    world.callboard_json(&["projections", "undo", "warehouse.products"]);
+    assert_eq!(world.products().await["p3"], 7, "as it was");
+    increase(&http, 42..43).await;
+    assert_eq!(world.products().await.len(), 43, "caught up with the next append");
+    world.callboard_json(&["projections", "drop-old", "warehouse.products"]);
+    let (code, _, said) = world.callboard(&["projections", "drop-old", "warehouse.products"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("nothing is kept"), "{said}");
+    let (code, _, said) = world.callboard(&["projections", "rebuild", "warehouse.nope"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("there are: warehouse.products"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_pauses_a_rebuild_and_lets_it_go_on() {
+    let world = world().await;
+    let (_service, http) = world.started("callboard-command", &["--no-migrate"]).await;
+    increase(&http, 0..40).await;
+    world.callboard_json(&["projections", "rebuild", "warehouse.products", "--throttle", "4"]);
+    eventually("it moves", || async {
+        match products(&world)["rebuild"]["position"].as_u64() {
+            Some(position) if position >= 4 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let paused = [
+        "projections",
+        "pause",
+        "warehouse.products",
+        "--rebuild",
+        "--reason",
+        "lunch",
+    ];
+    assert_eq!(world.callboard_json(&paused)["to"], "paused");
+    let (_, shown, _) = world.callboard(&["projections", "list"]);
+    assert!(
+        shown.contains("the rebuild to VERSION 1 is paused at") && shown.contains(": lunch"),
+        "{shown}"
+    );
+    assert_eq!(products(&world)["state"], "running", "the view itself is kept up");
+    let (code, _, said) = world.callboard(&["projections", "undo", "warehouse.products"]);
+    assert_eq!(code, 1, "{said}");
+    // All of them, this one anew and as fast as it goes.
+    let (code, text, said) = world.callboard(&["projections", "rebuild", "--wait"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(text, "warehouse.products is rebuilt\nwarehouse.low_stock is rebuilt\n");
+    assert_eq!(world.products().await.len(), 40);
+}

@@ -1,0 +1,127 @@
+//! What a run came to, as a table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::check::Findings;
+use crate::fault::Fault;
+
+/// How many of each kind are shown.
+const SHOWN: usize = 8;
+
+/// One fault's row.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// How long recovery took, each time that it was injected.
+    pub recoveries: Vec<Duration>,
+}
+
+/// A whole run.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// What was injected.
+    pub rows: BTreeMap<Fault, Row>,
+    /// What could not be injected, and why.
+    pub missed: Vec<String>,
+    /// How many commands were sent.
+    pub commands: usize,
+    /// How many of them were accepted.
+    pub accepted: usize,
+    /// How many events the log has in the end.
+    pub events: usize,
+    /// How many of them are notifications.
+    pub notifications: usize,
+    /// How often everything was checked.
+    pub checks: usize,
+    /// What must not be.
+    pub findings: Findings,
+    /// Where the services' logs are, if they are kept.
+    pub logs: Option<PathBuf>,
+}
+
+impl Report {
+    /// Whether nothing is lost, doubled, out of order or wrong, and something was injected.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.injected() > 0
+    }
+
+    /// How many faults were injected.
+    pub fn injected(&self) -> usize {
+        self.rows.values().map(|row| row.recoveries.len()).sum()
+    }
+
+    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| fault | injected | recovery median | recovery worst | lost | doubled | out of order |"
+        )?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|")?;
+        let Findings {
+            lost,
+            doubled,
+            disordered,
+            ..
+        } = &self.findings;
+        let (lost, doubled, disordered) = (lost.len(), doubled.len(), disordered.len());
+        for (fault, row) in &self.rows {
+            let mut sorted = row.recoveries.clone();
+            sorted.sort_unstable();
+            let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
+            let (median, worst) = (
+                seconds(sorted.get(sorted.len().saturating_sub(1) / 2)),
+                seconds(sorted.last()),
+            );
+            let (name, injected) = (fault.name(), sorted.len());
+            writeln!(
+                f,
+                "| {name} | {injected} | {median:.2} s | {worst:.2} s | {lost} | {doubled} | {disordered} |"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table(f)?;
+        let Findings {
+            lost,
+            doubled,
+            disordered,
+            wrong,
+        } = &self.findings;
+        writeln!(
+            f,
+            "\n{} faults in {:.0} s (seed {}): {} commands, {} accepted, {} events, {} notifications; checked {} times: \
+             {} lost, {} doubled, {} out of order, {} otherwise wrong",
+            self.injected(),
+            self.took.as_secs_f64(),
+            self.seed,
+            self.commands,
+            self.accepted,
+            self.events,
+            self.notifications,
+            self.checks,
+            lost.len(),
+            doubled.len(),
+            disordered.len(),
+            wrong.len(),
+        )?;
+        for missed in &self.missed {
+            writeln!(f, "not injected: {missed}")?;
+        }
+        for (kind, text) in self.findings.first(SHOWN) {
+            writeln!(f, "{kind}: {text}")?;
+        }
+        match &self.logs {
+            Some(logs) => writeln!(f, "the services' logs: {}", logs.display()),
+            None => Ok(()),
+        }
+    }
+}
