@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, LiveModel, StateType};
-use crate::event::Log;
+use crate::event::{EventType, Log};
 use crate::names::StreamName;
 use crate::world::World;
 
 /// One intent. A plain serde struct; everything about it stands in this one place.
 ///
 /// ```
-/// # use callboard::{Aggregate, Command, Decision, Event, EventType, Json, Log, Moment, RawEvent, DecodeError, Reads, Refusal, StreamName, World, to_json};
+/// # use callboard::{Aggregate, Command, Decision, Event, EventType, Json, Log, Moment, RawEvent, DecodeError, Reads, Refusal, Route, StreamName, World, to_json};
 /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
 /// # struct Opened;
 /// # impl Event for Opened {
@@ -36,6 +36,12 @@ use crate::world::World;
 /// impl Command for OpenDoor {
 ///     type Log = Doors;
 ///     const NAME: &'static str = "OpenDoor";
+///     const ROUTE: Route = Route {
+///         aggregate: "Door",
+///         stream: "door-{door}",
+///         events: Opened::TYPES,
+///         refusals: &["door-open"],
+///     };
 ///
 ///     fn stream(&self) -> StreamName {
 ///         StreamName::of("door", self.door)
@@ -60,6 +66,8 @@ pub trait Command: Serialize + DeserializeOwned + Clone + Send + Sync + 'static 
     type Log: Log;
     /// The wire name, an order such as `ShipProductQuantity`.
     const NAME: &'static str;
+    /// Where it goes and what may come of it, for lists of routes. The test kit holds it to that.
+    const ROUTE: Route;
 
     /// The command's own stream: the default stream of its events, and what `If-Match`, `ETag` and
     /// the receipt's version mean.
@@ -84,6 +92,19 @@ pub trait Command: Serialize + DeserializeOwned + Clone + Send + Sync + 'static 
     /// A [`Refusal`] that names the rule.
     fn decide(&self, world: &World<'_, Self::Log>, at: &Moment)
     -> Result<Decision<<Self::Log as Log>::Event>, Refusal>;
+}
+
+/// Where a command goes and what may come of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The aggregate that decides it, e.g. `Product`.
+    pub aggregate: &'static str,
+    /// The name of the command's own stream, with what varies in braces, e.g. `product-{sku}`.
+    pub stream: &'static str,
+    /// The events that it may record, on whatever stream.
+    pub events: &'static [EventType],
+    /// The names of the rules that may refuse it.
+    pub refusals: &'static [&'static str],
 }
 
 /// The actor's answer "no", with the reason.

@@ -25,7 +25,7 @@ mod world;
 pub mod writer;
 
 pub use aggregate::{Aggregate, LiveModel};
-pub use command::{Actor, Command, Decision, Forbidden, Moment, Reads, Refusal, RefusalKind};
+pub use command::{Actor, Command, Decision, Forbidden, Moment, Reads, Refusal, RefusalKind, Route};
 pub use context::{Context, Subscribers};
 pub use event::{
     DecodeError, EVENT_MAX_BYTES, EVENT_TYPE_MAX, Event, EventType, Json, Log, METADATA_FIELD_MAX, METADATA_MAX_BYTES,

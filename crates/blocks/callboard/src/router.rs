@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::aggregate::{LiveModel, StateType};
-use crate::command::Command;
+use crate::command::{Command, Route};
 use crate::event::Log;
 use crate::process_manager::PendingCommand;
 use crate::writer::AnyCommand;
 
 /// Every command of a log, and the live models that they read.
 pub struct Router<L: Log> {
-    routes: BTreeMap<&'static str, Decode<L>>,
+    routes: BTreeMap<&'static str, (Route, Decode<L>)>,
     pub(crate) models: Vec<StateType<L>>,
 }
 
@@ -56,7 +56,7 @@ impl<L: Log> Router<L> {
     pub fn command<C: Command<Log = L>>(mut self) -> Self {
         let decode: Decode<L> = |body| Ok(Box::new(serde_json::from_str::<C>(body)?));
         assert!(
-            self.routes.insert(C::NAME, decode).is_none(),
+            self.routes.insert(C::NAME, (C::ROUTE, decode)).is_none(),
             "two commands are named {}",
             C::NAME
         );
@@ -70,9 +70,9 @@ impl<L: Log> Router<L> {
         self
     }
 
-    /// The names of all commands, in order.
-    pub fn commands(&self) -> impl Iterator<Item = &'static str> {
-        self.routes.keys().copied()
+    /// Every command by its name, in order, with where it goes.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static str, Route)> {
+        self.routes.iter().map(|(name, (route, _))| (*name, *route))
     }
 
     /// The command that a process manager stored.
@@ -80,7 +80,7 @@ impl<L: Log> Router<L> {
     /// # Errors
     /// [`RouteError`] when there is no such command, or its body is another's.
     pub fn decode(&self, pending: &PendingCommand) -> Result<Box<dyn AnyCommand<L>>, RouteError> {
-        let decode = self
+        let (_, decode) = self
             .routes
             .get(&*pending.name)
             .ok_or_else(|| RouteError::Unknown(pending.name.to_string()))?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::aggregate::StateType;
-use crate::command::{Actor, Command};
+use crate::command::{Actor, Command, Route};
 use crate::event::{Event, Log, Metadata, Recorded};
 use crate::log::{Append, Appended, LogReader, LogStore, NewEvent};
 use crate::memory::MemoryLog;
@@ -80,7 +80,7 @@ impl<L: Log> Spec<L> {
     }
 
     /// Decides a command on that past. Touching or writing what it doesn't declare to read fails
-    /// the test.
+    /// the test, and so does what its route doesn't list.
     pub fn when<C: Command<Log = L>>(&self, command: C) -> Outcome<L> {
         let past: Vec<_> = self
             .past
@@ -92,13 +92,16 @@ impl<L: Log> Spec<L> {
             actor: self.actor.clone(),
             ..self.context.clone()
         };
+        let own = Command::stream(&command);
         let models: Vec<StateType<L>> = Command::reads(&command).models;
         let decided = decide_one(&log, &models, command, context, self.now).now_or_never();
         let (result, events) = decided.expect("a log in memory never waits");
         if let Err(CommandError::Fault(reason)) = &result {
             panic!("the command is at fault: {reason}");
         }
-        Outcome { result, events }
+        let outcome = Outcome { result, events };
+        outcome.keeps_to(C::NAME, &C::ROUTE, &own);
+        outcome
     }
 }
 
@@ -177,6 +180,32 @@ impl<L: Log> Outcome<L> {
         self.result
     }
 
+    /// What came of the command is what its route lists.
+    #[track_caller]
+    fn keeps_to(&self, name: &str, route: &Route, own: &StreamName) {
+        assert!(
+            fits(route.stream, own.as_str()),
+            "{name}: {own} is no stream of the form {}",
+            route.stream
+        );
+        for (_, event) in &self.events {
+            let event_type = event.event_type();
+            assert!(
+                route.events.contains(&event_type),
+                "{name} records a {} v{}, which its route doesn't list",
+                event_type.name,
+                event_type.schema_version
+            );
+        }
+        if let Err(CommandError::Refused(refusal)) = &self.result {
+            assert!(
+                route.refusals.contains(&refusal.rule),
+                "{name} is refused by {}, which its route doesn't list",
+                refusal.rule
+            );
+        }
+    }
+
     #[track_caller]
     fn accepted(&self) {
         assert!(
@@ -185,6 +214,20 @@ impl<L: Log> Outcome<L> {
             self.result
         );
     }
+}
+
+/// Whether a stream's name has this form: text with whatever in place of each part in braces.
+fn fits(form: &str, name: &str) -> bool {
+    let Some((text, rest)) = form.split_once('{') else {
+        return form == name;
+    };
+    let (_, rest) = rest.split_once('}').expect("braces come in pairs");
+    let Some(name) = name.strip_prefix(text) else {
+        return false;
+    };
+    name.char_indices()
+        .map(|(at, letter)| at + letter.len_utf8())
+        .any(|at| fits(rest, &name[at..]))
 }
 
 /// Events as a log would have recorded them.

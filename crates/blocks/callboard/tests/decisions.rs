@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bank::events::{credited, debited, deposited, made, noted, opened};
-use bank::{Audit, Balance, Balances, Bank, Deposit, Meddle, Note, OpenAccount, Transfer, Welcome};
+use bank::{Account, Audit, Balance, Balances, Bank, BankEvent, Deposit, Meddle, Note, OpenAccount, Transfer, Welcome};
 use callboard::spec::{Spec, reactions, recorded, rows};
-use callboard::{Actor, CommandError, panic_text};
+use callboard::{
+    Actor, Command, CommandError, Decision, EventType, Moment, Reads, Refusal, Route, StreamName, World, panic_text,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 fn two_accounts() -> Spec<Bank> {
@@ -156,6 +159,50 @@ fn touching_what_is_not_declared_fails_the_test() {
     assert!(reported("model").contains("doesn't declare that it reads "));
     assert!(reported("type").contains("doesn't declare that it reads account-a as "));
     assert!(reported("write").contains("it writes account-b, which it doesn't declare to read"));
+}
+
+/// Does what its route doesn't list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stray {
+    how: String,
+}
+
+impl Command for Stray {
+    type Log = Bank;
+    const NAME: &'static str = "Stray";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: &[EventType::new("Deposited", 1)],
+        refusals: &["known"],
+    };
+
+    fn stream(&self) -> StreamName {
+        StreamName::of(if self.how == "stream" { "other" } else { "account" }, "a")
+    }
+
+    fn reads(&self) -> Reads<Bank> {
+        Reads::of::<Account>(self.stream())
+    }
+
+    fn decide(&self, _: &World<'_, Bank>, _: &Moment) -> Result<Decision<BankEvent>, Refusal> {
+        match &*self.how {
+            "event" => Ok(Decision::event(debited("a", 1))),
+            "refusal" => Err(Refusal::rule("new", "A rule that nobody listed.")),
+            "known refusal" => Err(Refusal::rule("known", "A rule.")),
+            _ => Ok(Decision::event(deposited("a", 1))),
+        }
+    }
+}
+
+#[test]
+fn what_a_route_does_not_list_fails_the_test() {
+    let on = |how: &str| Spec::<Bank>::new().when(Stray { how: how.into() });
+    on("listed").then([deposited("a", 1)]);
+    on("known refusal").then_refused("known");
+    assert!(panic_of(|| on("event")).contains("Stray records a Debited v1, which its route doesn't list"));
+    assert!(panic_of(|| on("refusal")).contains("Stray is refused by new, which its route doesn't list"));
+    assert!(panic_of(|| on("stream")).contains("other-a is no stream of the form account-{account}"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use callboard::subscription::{Lock, Subscriber};
 use callboard::writer::{Writer, WriterConfig};
 use callboard::{
     Aggregate, Command, CommandContext, Commands, Decision, DecodeError, Event, EventType, Forbidden, Json, Log,
-    Moment, Position, Projection, RawEvent, Reads, Recorded, Refusal, StreamName, Views, World, to_json,
+    Moment, Position, Projection, RawEvent, Reads, Recorded, Refusal, Route, StreamName, Views, World, to_json,
 };
 use callboard_http::{
     CommandRequest, CommandSide, Done, Edge, EventFeed, FeedWaker, JsonBody, Listing, PathParam, Problem, QuerySide,
@@ -70,6 +70,12 @@ pub struct Count {
 impl Command for Count {
     type Log = Toys;
     const NAME: &'static str = "Count";
+    const ROUTE: Route = Route {
+        aggregate: "Counter",
+        stream: "counter-{counter}",
+        events: Counted::TYPES,
+        refusals: &["counter-full", "no-such-counter"],
+    };
 
     fn stream(&self) -> StreamName {
         StreamName::of("counter", &self.counter)

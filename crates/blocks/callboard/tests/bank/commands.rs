@@ -1,6 +1,6 @@
 //! What the bank is asked to do.
 
-use callboard::{Command, Decision, Forbidden, Moment, Reads, Refusal, StreamName, World};
+use callboard::{Command, Decision, Event, Forbidden, Moment, Reads, Refusal, Route, StreamName, World};
 use serde::{Deserialize, Serialize};
 
 use super::events::{credited, debited, deposited, made, noted, opened};
@@ -20,6 +20,12 @@ pub struct OpenAccount {
 impl Command for OpenAccount {
     type Log = Bank;
     const NAME: &'static str = "OpenAccount";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: BankEvent::TYPES,
+        refusals: &["account-open", "too-many-accounts"],
+    };
 
     fn stream(&self) -> StreamName {
         account(&self.account)
@@ -54,6 +60,12 @@ pub struct Deposit {
 impl Command for Deposit {
     type Log = Bank;
     const NAME: &'static str = "Deposit";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: BankEvent::TYPES,
+        refusals: &["no-account"],
+    };
 
     fn stream(&self) -> StreamName {
         account(&self.account)
@@ -96,6 +108,12 @@ pub struct Transfer {
 impl Command for Transfer {
     type Log = Bank;
     const NAME: &'static str = "Transfer";
+    const ROUTE: Route = Route {
+        aggregate: "Made",
+        stream: "transfer-{number}",
+        events: BankEvent::TYPES,
+        refusals: &["transfer-made", "no-account", "insufficient-funds"],
+    };
 
     fn stream(&self) -> StreamName {
         transfer(self.number)
@@ -144,6 +162,12 @@ impl Note {
 impl Command for Note {
     type Log = Bank;
     const NAME: &'static str = "Note";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: BankEvent::TYPES,
+        refusals: &[],
+    };
 
     fn stream(&self) -> StreamName {
         account(&self.account)
@@ -171,6 +195,12 @@ pub struct Audit {
 impl Command for Audit {
     type Log = Bank;
     const NAME: &'static str = "Audit";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: BankEvent::TYPES,
+        refusals: &["audit"],
+    };
 
     fn stream(&self) -> StreamName {
         account(&self.account)
@@ -207,6 +237,12 @@ pub struct Meddle {
 impl Command for Meddle {
     type Log = Bank;
     const NAME: &'static str = "Meddle";
+    const ROUTE: Route = Route {
+        aggregate: "Account",
+        stream: "account-{account}",
+        events: BankEvent::TYPES,
+        refusals: &[],
+    };
 
     fn stream(&self) -> StreamName {
         account(&self.account)

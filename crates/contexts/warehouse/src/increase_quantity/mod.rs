@@ -4,7 +4,7 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
-use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, StreamName, World};
+use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, Route, StreamName, World};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Warehouse, WarehouseEvent};
@@ -40,6 +40,12 @@ impl ProductQuantityIncreased {
 impl Command for IncreaseProductQuantity {
     type Log = Warehouse;
     const NAME: &'static str = "IncreaseProductQuantity";
+    const ROUTE: Route = Route {
+        aggregate: "Product",
+        stream: "product-{sku}",
+        events: &[ProductQuantityIncreased::TYPE],
+        refusals: &["quantity-on-hand-overflow"],
+    };
 
     fn stream(&self) -> StreamName {
         Product::stream(&self.sku)

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, StreamName, World};
+use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, Route, StreamName, World};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Warehouse, WarehouseEvent};
@@ -38,6 +38,12 @@ impl NotifiedLowProductQuantity {
 impl Command for NotifyLowProductQuantity {
     type Log = Warehouse;
     const NAME: &'static str = "NotifyLowProductQuantity";
+    const ROUTE: Route = Route {
+        aggregate: "Product",
+        stream: "product-{sku}",
+        events: &[NotifiedLowProductQuantity::TYPE],
+        refusals: &[],
+    };
 
     fn stream(&self) -> StreamName {
         Product::stream(&self.sku)

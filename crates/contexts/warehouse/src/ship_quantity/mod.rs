@@ -4,7 +4,7 @@ pub(crate) mod http;
 #[cfg(test)]
 mod tests;
 
-use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, StreamName, World};
+use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, Route, StreamName, World};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Warehouse, WarehouseEvent};
@@ -40,6 +40,12 @@ impl ProductQuantityShipped {
 impl Command for ShipProductQuantity {
     type Log = Warehouse;
     const NAME: &'static str = "ShipProductQuantity";
+    const ROUTE: Route = Route {
+        aggregate: "Product",
+        stream: "product-{sku}",
+        events: &[ProductQuantityShipped::TYPE],
+        refusals: &["insufficient-quantity-on-hand"],
+    };
 
     fn stream(&self) -> StreamName {
         Product::stream(&self.sku)
