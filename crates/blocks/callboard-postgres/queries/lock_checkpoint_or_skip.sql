@@ -1,7 +1,10 @@
 -- As lock_checkpoint.sql, but without waiting: no row when somebody holds it.
 select
     c.version, c.position, c.event_id, c.parked, s.state, s.reason,
-    exists (select from callboard.events e where e.log = $1 and e.position = $3 and e.id = $4)
+    exists (select from callboard.events e where e.log = $1 and e.position = $3 and e.id = $4),
+    exists (
+        select from callboard.discarded_events d where d.log = $1 and d.subscriber = $2 and d.position > c.position
+    )
 from callboard.checkpoints c
 join callboard.subscribers s on s.log = c.log and s.name = c.subscriber
 where c.log = $1 and c.subscriber = $2

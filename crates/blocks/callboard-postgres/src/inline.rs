@@ -253,6 +253,8 @@ impl<P: Projection> InlineMember<P> {
         };
         let table = self.table(connection).await.map_err(AppendError::Unavailable)?;
         let (checkpoint, parked) = match lock::<P>(connection, last, Lock::Wait).await {
+            // The ordinary engine knows what to leave out.
+            Ok(Some(locked)) if locked.discards => return Err(Self::behind_for("it has gone back".into())),
             Ok(Some(locked)) => (locked.checkpoint, locked.parked),
             Ok(None) | Err(Failure::StandBy(_)) => return Ok(()),
             Err(Failure::NoCheckpoint) => return self.without_checkpoint(connection).await,
@@ -262,7 +264,7 @@ impl<P: Projection> InlineMember<P> {
             .catch_up_under_lock(connection, &table, (checkpoint, parked), expected)
             .await?;
         let rest = behind(checkpoint, events).ok_or_else(|| unavailable(Failure::NotNext(checkpoint)))?;
-        match take_run::<P>(connection, &table, rest, parked).await {
+        match take_run::<P>(connection, &table, rest, last, parked).await {
             Err(Failure::Fold(panic)) => Err(AppendError::Projection(panic.into()).into()),
             Err(Failure::Data(error)) => Err(AppendError::Projection(error.into()).into()),
             Err(failure) => Err(unavailable(failure)),
@@ -271,6 +273,10 @@ impl<P: Projection> InlineMember<P> {
                 Ok(())
             }
         }
+    }
+
+    fn behind_for(reason: String) -> InlineError {
+        InlineError::Behind(format!("{} is behind: {reason}", P::NAME))
     }
 
     /// Folds what stands between the checkpoint and the new events; what can't be folded is for the
@@ -282,22 +288,24 @@ impl<P: Projection> InlineMember<P> {
         (mut at, mut parked): (Checkpoint, u64),
         expected: Position,
     ) -> Result<(Checkpoint, u64), InlineError> {
-        let behind_for = |reason: String| InlineError::Behind(format!("{} is behind: {reason}", P::NAME));
         if expected.get().saturating_sub(at.position.get()) > CATCH_UP_UNDER_LOCK {
-            return Err(behind_for("far".into()));
+            return Err(Self::behind_for("far".into()));
         }
         while at.position < expected {
             let missing = usize::try_from(expected.get() - at.position.get()).unwrap_or(CHUNK);
             let read = read_slice(connection, P::Log::NAME, at.position, missing.min(CHUNK)).await;
             let slice = read.map_err(|error| AppendError::Unavailable(error.into()))?;
             let events = slice.events.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>();
-            let events = events.map_err(|error| behind_for(error_chain(&error)))?;
+            let events = events.map_err(|error| Self::behind_for(error_chain(&error)))?;
             let Some(to) = behind(at, &events).and_then(|events| events.last().map(Recorded::checkpoint)) else {
-                return Err(behind_for(format!("it stands at {} of another timeline", at.position)));
+                return Err(Self::behind_for(format!(
+                    "it stands at {} of another timeline",
+                    at.position
+                )));
             };
-            parked = match take_run::<P>(connection, table, &events, parked).await {
-                Err(Failure::Fold(panic)) => return Err(behind_for(panic.to_string())),
-                Err(Failure::Data(error)) => return Err(behind_for(error_chain(&error))),
+            parked = match take_run::<P>(connection, table, &events, to, parked).await {
+                Err(Failure::Fold(panic)) => return Err(Self::behind_for(panic.to_string())),
+                Err(Failure::Data(error)) => return Err(Self::behind_for(error_chain(&error))),
                 taken => taken.map_err(unavailable)?,
             };
             at = to;

@@ -5,6 +5,7 @@ mod common;
 use callboard::contract::{Item, ItemEvent, Items, ItemsLog};
 use callboard::parking::{Cause, Parking, RetryOutcome, Selection};
 use callboard::subscription::{Applied, Lock, Mode, Runner, Subscriber};
+use callboard::view::ViewStore;
 use callboard::{DecodeError, Event, EventType, Json, Log, Position, Projection, RawEvent, Recorded, Standing, Views};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{PgLog, PgParking, PgProjection, PgView, PgViews, pause_subscriber};
@@ -227,6 +228,50 @@ async fn what_postgres_refuses_is_parked_and_its_neighbours_are_applied() {
             parked: 1
         }
     );
+}
+
+#[tokio::test]
+async fn what_was_discarded_is_left_out_again_when_a_short_log_is_built_anew() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let events = [
+        ("s01", 1, "plain"),
+        ("s02", 1, "poison"),
+        ("s03", 1, "plain"),
+        ("s04", 1, "poison"),
+        ("s04", 2, "behind"),
+    ];
+    record(
+        &log,
+        events.map(|(shelf, version, label)| put(shelf, version, label)).into(),
+    )
+    .await;
+    let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log.clone());
+    runner.catch_up(Lock::Wait).await.expect("it goes on");
+    let parking = PgParking::<Items>::new(&connections);
+    for position in [4, 5] {
+        let discarded = parking.discard(Position::new(position), "they never were").await;
+        discarded.expect("it is discarded");
+    }
+    let rows = shelves(&database).await;
+    assert_eq!(rows.len(), 2);
+    database.execute("delete from callboard.checkpoints").await;
+    let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log);
+    runner.start().await.expect("it is built");
+    runner.catch_up(Lock::Wait).await.expect("it goes on");
+    assert_eq!(shelves(&database).await, rows);
+    let parked: Vec<_> = parking
+        .list()
+        .await
+        .expect("a list")
+        .iter()
+        .map(|parked| parked.position.get())
+        .collect();
+    assert_eq!(parked, [2]);
+    let view = PgView::<Items>::new(&connections);
+    let standing = view.standing().await.expect("a standing");
+    assert_eq!((standing.position.get(), standing.parked), (5, 1));
 }
 
 #[tokio::test]

@@ -91,24 +91,36 @@ async fn a_rebuild_parks_what_it_cannot_take_and_undo_brings_back_what_was_parke
         .await
         .expect("it is asked for");
     rebuilt(&connections).await;
-    assert_eq!(parked(&connections).await, all, "the log still has what was discarded");
-    assert_eq!(shelves(&database).await, before);
+    assert_eq!(
+        parked(&connections).await,
+        all[2..],
+        "what was discarded is left out again"
+    );
+    assert_eq!(shelves(&database).await, healed);
+    parking
+        .discard(Position::new(901), "neither was this")
+        .await
+        .expect("it is discarded");
     undo_rebuild(&connections, Rebuildable::of::<Items>())
         .await
         .expect("it is undone");
-    assert_eq!(parked(&connections).await, all[2..]);
+    assert_eq!(
+        parked(&connections).await,
+        all[3..],
+        "not parked in the table of before either"
+    );
     assert_eq!(shelves(&database).await, healed);
 
     // Both kinds of parked events still block what comes.
     record(&log, vec![put("s0002", 4, "still behind"), put("s0001", 4, "free")]).await;
     live.catch_up(Lock::Wait).await.expect("it goes on");
-    assert_eq!(parked(&connections).await.len(), 3);
+    assert_eq!(parked(&connections).await.len(), 2);
     let standing = PgView::<Items>::new(&connections).standing().await.expect("a standing");
     assert_eq!(
         standing,
         Standing {
             position: Position::new(1_102),
-            parked: 3
+            parked: 2
         }
     );
 }

@@ -213,8 +213,8 @@ pub trait Parking: Send + Sync + 'static {
     /// says what would come of it.
     fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>>;
 
-    /// Gives an event up for good: it is never applied, and blocks nothing any more. What waits
-    /// behind it stays parked until it is retried. The reason is kept.
+    /// Gives an event up for good: it is never applied, in no rebuild either, and blocks nothing any
+    /// more. What waits behind it stays parked until it is retried. The reason is kept.
     fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>>;
 }
 

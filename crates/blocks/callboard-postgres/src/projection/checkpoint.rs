@@ -14,9 +14,11 @@ pub(crate) struct LockedCheckpoint {
     pub(crate) held: bool,
     /// How many events are parked.
     pub(crate) parked: u64,
+    /// Whether something behind it was discarded, before it went back.
+    pub(crate) discards: bool,
 }
 
-type Row = (i32, i64, Uuid, i64, String, Option<String>, bool);
+type Row = (i32, i64, Uuid, i64, String, Option<String>, bool, bool);
 
 /// Locks the checkpoint of `P`; `None` when somebody else holds it ([`Lock::Skip`] only).
 pub(crate) async fn lock<P: Projection>(
@@ -35,7 +37,7 @@ pub(crate) async fn lock<P: Projection>(
         .bind(last.event_id)
         .fetch_optional(&mut *connection)
         .await?;
-    let Some((version, position, event_id, parked, state, reason, held)) = row else {
+    let Some((version, position, event_id, parked, state, reason, held, discards)) = row else {
         return match (lock, read::<P>(connection).await?) {
             (Lock::Skip, Stored::At { .. }) => Ok(None),
             _ => Err(Failure::NoCheckpoint),
@@ -48,6 +50,7 @@ pub(crate) async fn lock<P: Projection>(
             checkpoint,
             held,
             parked,
+            discards,
         })
     })
 }

@@ -28,7 +28,8 @@ pub(crate) use checkpoint::{Stored, lock, read, read_named, version_of};
 pub(crate) use failure::Failure;
 pub(crate) use fold::{fold_run, load};
 pub use parked::PgParking;
-pub(crate) use parking::{ToPark, park_into, take_run};
+use parking::without_discarded;
+pub(crate) use parking::{ToPark, park_into, read_discarded, take_run};
 pub(crate) use table::{Table, as_text};
 
 /// How often a run is tried again after a deadlock or a serialization failure.
@@ -95,7 +96,8 @@ impl<P: Projection> PgProjection<P> {
         if !locked.held {
             return Err(Failure::NotNext(locked.checkpoint));
         }
-        let parked = take_run::<P>(&mut transaction, table, rest, locked.parked).await?;
+        let kept = without_discarded::<P>(&mut transaction, rest, locked.discards).await?;
+        let parked = take_run::<P>(&mut transaction, table, &kept, last, locked.parked).await?;
         if keep {
             transaction.commit().await?;
             let position = last.position;

@@ -3,6 +3,7 @@
 //! Whoever parks or unparks holds the checkpoint's lock, whose row has their number: an event is
 //! never applied by somebody who doesn't know yet what was parked.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use callboard::log::Source;
@@ -12,7 +13,7 @@ use callboard::parking::{
 };
 use callboard::projection::EventOf;
 use callboard::subscription::{Applied, Lock, behind};
-use callboard::{Log, Position, Projection, Recorded, Standing, StreamName};
+use callboard::{Checkpoint, Log, Position, Projection, Recorded, Standing, StreamName};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
@@ -23,17 +24,15 @@ use super::table::Table;
 use crate::database::Database;
 
 /// Applies what of a run may be applied, parks what must wait behind parked events, and moves the
-/// checkpoint. `parked` says how many there are; returns how many there are afterwards. The caller
-/// holds the checkpoint's lock.
+/// checkpoint `to`. `parked` says how many there are; returns how many there are afterwards. The
+/// caller holds the checkpoint's lock.
 pub(crate) async fn take_run<P: Projection>(
     connection: &mut PgConnection,
     table: &Table,
     events: &[Recorded<EventOf<P>>],
+    to: Checkpoint,
     parked: u64,
 ) -> Result<u64, Failure> {
-    let Some(to) = events.last().map(Recorded::checkpoint) else {
-        return Ok(parked);
-    };
     if parked == 0 {
         fold_run::<P>(connection, table, events, to).await?;
         return Ok(parked);
@@ -56,6 +55,35 @@ pub(crate) async fn take_run<P: Projection>(
     Ok(parked + behind.len() as u64)
 }
 
+/// What a person has given up for good: whoever passes it again leaves it out again.
+pub(crate) async fn read_discarded<P: Projection>(
+    connection: &mut PgConnection,
+) -> Result<HashSet<Position>, sqlx::Error> {
+    let discarded: Vec<i64> = sqlx::query_scalar(include_str!("../../queries/read_discarded_events.sql"))
+        .bind(P::Log::NAME)
+        .bind(P::NAME)
+        .fetch_all(connection)
+        .await?;
+    Ok(discarded
+        .into_iter()
+        .map(|position| Position::new(position.unsigned_abs()))
+        .collect())
+}
+
+/// A run without what was discarded of it, if there are `discards` at all.
+pub(super) async fn without_discarded<'a, P: Projection>(
+    connection: &mut PgConnection,
+    events: &'a [Recorded<EventOf<P>>],
+    discards: bool,
+) -> Result<Cow<'a, [Recorded<EventOf<P>>]>, Failure> {
+    if !discards {
+        return Ok(Cow::Borrowed(events));
+    }
+    let discarded = read_discarded::<P>(connection).await?;
+    let kept = events.iter().filter(|event| !discarded.contains(&event.position));
+    Ok(Cow::Owned(kept.cloned().collect()))
+}
+
 /// Parks an event that continues the checkpoint, and moves the checkpoint over it.
 pub(super) async fn park<P: Projection>(
     database: &Database,
@@ -73,6 +101,7 @@ pub(super) async fn park<P: Projection>(
         checkpoint,
         held,
         parked: before,
+        discards,
     } = locked;
     let rest = behind(checkpoint, std::slice::from_ref(event)).ok_or(Failure::NotNext(checkpoint))?;
     if rest.is_empty() {
@@ -81,19 +110,22 @@ pub(super) async fn park<P: Projection>(
     if !held {
         return Err(Failure::NotNext(checkpoint));
     }
-    let blocks = blocks_of_raw::<P>(event).ok_or(Failure::Unparkable(event.position, UNKNOWN_KEYS))?;
-    let parked = ToPark {
-        position: event.position,
-        stream: event.stream.clone(),
-        blocks,
-        reason: reason.into(),
-    };
-    insert::<P>(&mut transaction, &[parked], cause).await?;
+    let is_discarded = discards && read_discarded::<P>(&mut transaction).await?.contains(&event.position);
+    if !is_discarded {
+        let blocks = blocks_of_raw::<P>(event).ok_or(Failure::Unparkable(event.position, UNKNOWN_KEYS))?;
+        let parked = ToPark {
+            position: event.position,
+            stream: event.stream.clone(),
+            blocks,
+            reason: reason.into(),
+        };
+        insert::<P>(&mut transaction, &[parked], cause).await?;
+    }
     move_checkpoint::<P>(&mut transaction, to).await?;
     transaction.commit().await?;
     let standing = Standing {
         position: to.position,
-        parked: before + 1,
+        parked: before + u64::from(!is_discarded),
     };
     database.watcher().moved(P::Log::NAME, P::NAME, standing);
     Ok(Applied::Moved {

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use callboard::parking::Cause;
-use callboard::{Checkpoint, Log, Position, Projection, Recorded};
+use callboard::{Checkpoint, Log, Position, Projection};
 
 use super::job::Job;
 use super::parking::Parked;
 use super::read::{Read, next_slice, read_run};
 use super::rows::Rows;
 use super::{PgRebuild, RebuildStep};
-use crate::projection::{Failure, Table};
+use crate::projection::{Failure, Table, read_discarded};
 
 /// A chunk ends with whichever comes first: so many events, so much of their text, so many rows to
 /// write, so long. The more events share a chunk, the fewer times a busy row is written.
@@ -86,21 +86,22 @@ impl<P: Projection> PgRebuild<P> {
         let began = Instant::now();
         let most = job.throttle.map_or(self.most, |throttle| throttle.min(self.most));
         let mut parked = Parked::read::<P>(&mut job.transaction).await?;
+        let discarded = read_discarded::<P>(&mut job.transaction).await?;
         let mut bytes = 0;
         while filling.events < most && bytes < MOST_BYTES && rows.touched() < MOST_TOUCHED && began.elapsed() < LONGEST
         {
             let limit = self.slice.min(most - filling.events);
-            let run = match read_run(&mut job.transaction, P::Log::NAME, filling.at, limit).await? {
+            let run = match read_run(&mut job.transaction, P::Log::NAME, filling.at, limit, &discarded).await? {
                 Read::Run(run) => run,
                 Read::Fork => {
                     filling.forked = true;
                     return Ok(());
                 }
             };
-            self.slice = next_slice(run.events.len());
-            filling.events += run.events.len();
+            self.slice = next_slice(run.read);
+            filling.events += run.read;
             bytes += run.bytes;
-            filling.at = run.events.last().map_or(filling.at, Recorded::checkpoint);
+            filling.at = run.to;
             let free = parked.part::<P>(&mut job.transaction, run.events).await?;
             rows.fold(&mut job.transaction, table, &free, filling.at).await?;
             filling.at_head = run.at_head;

@@ -186,8 +186,14 @@ pub(super) async fn forget_build(
     Ok(())
 }
 
-/// Puts the number of parked events into the checkpoint's row; returns it.
+/// Puts the number of parked events into the checkpoint's row, without those that were discarded while
+/// others stood for the table; returns it.
 pub(super) async fn recount(connection: &mut PgConnection, (log, name): (&str, &str)) -> Result<u64, sqlx::Error> {
+    sqlx::query(include_str!("../../queries/forget_discarded_events.sql"))
+        .bind(log)
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
     let parked: Option<i64> = sqlx::query_scalar(include_str!("../../queries/recount_parked_events.sql"))
         .bind(log)
         .bind(name)

@@ -1,5 +1,7 @@
 //! Reads runs of the log, bounded by events and by bytes.
 
+use std::collections::HashSet;
+
 use callboard::{Checkpoint, Event, Position, Recorded, error_chain};
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
@@ -23,7 +25,12 @@ pub(super) enum Read<E> {
 }
 
 pub(super) struct Run<E> {
+    /// What was read, but for what a person has discarded.
     pub(super) events: Vec<Recorded<E>>,
+    /// How many events were read.
+    pub(super) read: usize,
+    /// The last event that was read.
+    pub(super) to: Checkpoint,
     pub(super) bytes: usize,
     /// Nothing stands behind these.
     pub(super) at_head: bool,
@@ -43,6 +50,7 @@ pub(super) async fn read_run<E: Event>(
     log: &str,
     at: Checkpoint,
     limit: usize,
+    discarded: &HashSet<Position>,
 ) -> Result<Read<E>, sqlx::Error> {
     let anchored = at.position > Position::START;
     let asked = i64::try_from(limit).unwrap_or(i64::MAX - 1) + i64::from(anchored);
@@ -51,38 +59,42 @@ pub(super) async fn read_run<E: Event>(
         .bind(at.position.get().cast_signed())
         .bind(asked)
         .fetch(connection);
-    let mut previous = at.event_id;
     if anchored {
         let anchor = rows.try_next().await?;
-        let anchor = anchor.map(|row| recorded(&row, previous)).transpose()?;
+        let anchor = anchor.map(|row| recorded(&row, at.event_id)).transpose()?;
         if anchor.is_none_or(|anchor| anchor.checkpoint() != at) {
             return Ok(Read::Fork);
         }
     }
     let mut run = Run {
         events: Vec::with_capacity(limit),
+        read: 0,
+        to: at,
         bytes: 0,
         at_head: false,
         undecodable: None,
     };
     while run.bytes < MOST_BYTES {
         let Some(row) = rows.try_next().await? else {
-            run.at_head = run.events.len() < limit;
+            run.at_head = run.read < limit;
             break;
         };
-        let event = recorded(&row, previous)?;
-        previous = event.id;
+        let event = recorded(&row, run.to.event_id)?;
         run.bytes += row.try_get::<&str, _>(6)?.len() + row.try_get::<&str, _>(7)?.len();
-        if run.events.len() % YIELD_EVERY == YIELD_EVERY - 1 {
+        if run.read % YIELD_EVERY == YIELD_EVERY - 1 {
             tokio::task::yield_now().await;
         }
-        match event.decode() {
-            Ok(event) => run.events.push(event),
-            Err(error) => {
-                run.undecodable = Some((event.position, error_chain(&error)));
-                break;
+        if !discarded.contains(&event.position) {
+            match event.decode() {
+                Ok(event) => run.events.push(event),
+                Err(error) => {
+                    run.undecodable = Some((event.position, error_chain(&error)));
+                    break;
+                }
             }
         }
+        run.read += 1;
+        run.to = event.checkpoint();
     }
     Ok(Read::Run(run))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use callboard::subscription::BATCH_MAX_EVENTS;
-use callboard::{Checkpoint, Log, Position, Projection, Recorded};
+use callboard::{Checkpoint, Log, Position, Projection};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use super::progress::rebuild_of;
 use super::read::{Read, read_run};
 use super::{PgRebuild, RebuildStep};
 use crate::database::Database;
-use crate::projection::{Failure, Stored, Table, fold_run, read, version_of};
+use crate::projection::{Failure, Stored, Table, fold_run, read, read_discarded, version_of};
 
 /// How long another replica's rebuild is waited for without a sign of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -140,12 +140,13 @@ async fn try_build<P: Projection>(
         // Where nothing was read before, the ordinary engine may as well begin.
         let is_new = emptied.rows_affected() == 0 && !matches!(stored, Stored::At { .. });
         if most > 0 && !is_new {
-            let run = read_run(&mut transaction, P::Log::NAME, at, most).await?;
+            let discarded = read_discarded::<P>(&mut transaction).await?;
+            let run = read_run(&mut transaction, P::Log::NAME, at, most, &discarded).await?;
             let Read::Run(run) = run else {
                 return Err(Failure::NotNext(at));
             };
-            taken = run.events.len();
-            at = run.events.last().map_or(at, Recorded::checkpoint);
+            taken = run.read;
+            at = run.to;
             fold_run::<P>(&mut transaction, table, &run.events, at).await?;
         }
         transaction.commit().await?;

@@ -8,7 +8,7 @@ use super::parking::{Parked, forget_build, recount, rename_build};
 use super::read::{Read, read_run};
 use super::rows::Rows;
 use super::{PgRebuild, RebuildStep};
-use crate::projection::{Failure, version_of};
+use crate::projection::{Failure, read_discarded, version_of};
 
 /// How many events may be folded while the checkpoint's lock keeps others from applying.
 const MOST_UNDER_LOCK: usize = 2_000;
@@ -100,18 +100,18 @@ impl<P: Projection> PgRebuild<P> {
             let position = Position::new(position.unsigned_abs());
             (version, Checkpoint { position, event_id })
         });
-        let read = read_run(&mut job.transaction, P::Log::NAME, job.at, MOST_UNDER_LOCK).await?;
+        let discarded = read_discarded::<P>(&mut job.transaction).await?;
+        let read = read_run(&mut job.transaction, P::Log::NAME, job.at, MOST_UNDER_LOCK, &discarded).await?;
         let run = match read {
             Read::Run(run) if run.at_head => run,
             Read::Run(_) | Read::Fork => return Ok(None),
         };
         let table = self.shadow(&mut job.transaction).await?;
-        let to = run.events.last().map_or(job.at, callboard::Recorded::checkpoint);
         let mut parked = Parked::read::<P>(&mut job.transaction).await?;
         let free = parked.part::<P>(&mut job.transaction, run.events).await?;
-        rows.fold(&mut job.transaction, &table, &free, to).await?;
+        rows.fold(&mut job.transaction, &table, &free, run.to).await?;
         rows.write(&mut job.transaction, &table, self.most_rows).await?;
-        Ok(Some((old, to)))
+        Ok(Some((old, run.to)))
     }
 
     /// Somebody's lock is in the way. Nothing is remembered of the try, but where it stands.
