@@ -1,5 +1,6 @@
 //! Events: past facts, as a context types them and as a log records them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::names::{Checkpoint, Position, StreamName, Version};
+use crate::panic_text;
 
 /// The largest event, in bytes of its JSON.
 pub const EVENT_MAX_BYTES: usize = 256 * 1024;
@@ -102,6 +104,21 @@ impl RawEvent {
         })
     }
 
+    /// The event decoded.
+    ///
+    /// # Errors
+    /// As [`Event::decode`], and [`DecodeError::Panic`] when that panics.
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
+        // Only read, so nothing half-changed outlives a panic.
+        catch_unwind(AssertUnwindSafe(|| E::decode(self))).unwrap_or_else(|panic| {
+            Err(DecodeError::Panic {
+                event_type: self.event_type.to_string(),
+                schema_version: self.schema_version,
+                reason: panic_text(&*panic),
+            })
+        })
+    }
+
     /// The error for a type or version without an arm in [`Event::decode`].
     pub fn unknown(&self) -> DecodeError {
         DecodeError::Unknown {
@@ -140,6 +157,16 @@ pub enum DecodeError {
         schema_version: u32,
         /// What serde says.
         source: serde_json::Error,
+    },
+    /// [`Event::decode`] panicked.
+    #[error("decoding {event_type} v{schema_version} panicked: {reason}")]
+    Panic {
+        /// The wire name.
+        event_type: String,
+        /// The schema version.
+        schema_version: u32,
+        /// What the panic said.
+        reason: String,
     },
 }
 
@@ -205,9 +232,9 @@ impl Recorded<RawEvent> {
     /// The event decoded.
     ///
     /// # Errors
-    /// As [`Event::decode`].
+    /// As [`RawEvent::decode`].
     pub fn decode<E: Event>(&self) -> Result<Recorded<E>, DecodeError> {
-        E::decode(&self.event).map(|event| self.with(event))
+        self.event.decode().map(|event| self.with(event))
     }
 
     /// The form in which the event feed and the command line show it, with the log's name.

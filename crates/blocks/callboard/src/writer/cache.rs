@@ -215,8 +215,10 @@ fn decode_and<L>(event: &Recorded, evolve: impl FnOnce(&L)) -> Result<(), String
 where
     L: Event,
 {
-    let decoded =
-        L::decode(&event.event).map_err(|error| format!("position {}: {}", event.position, error_chain(&error)))?;
+    let decoded = event
+        .event
+        .decode::<L>()
+        .map_err(|error| format!("position {}: {}", event.position, error_chain(&error)))?;
     catch_unwind(AssertUnwindSafe(|| evolve(&decoded)))
         .map_err(|panic| format!("position {}: evolve panicked: {}", event.position, panic_text(&*panic)))
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::aggregate::StateType;
 use crate::command::Command;
-use crate::event::{Event, Log, RawEvent};
+use crate::event::{Log, RawEvent};
 use crate::log::LogReader;
 use crate::names::StreamName;
 use crate::receipt::{CommandContext, CommandError, Receipt};
@@ -51,7 +51,7 @@ pub(crate) async fn decide_one<L: Log, R: LogReader, C: Command<Log = L>>(
                 schema_version: event.schema_version,
                 data: event.data,
             };
-            let decoded = L::Event::decode(&raw);
+            let decoded = raw.decode::<L::Event>();
             (
                 event.stream,
                 decoded.unwrap_or_else(|error| panic!("an event must decode to itself: {error}")),

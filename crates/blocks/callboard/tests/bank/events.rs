@@ -78,7 +78,11 @@ impl Event for BankEvent {
             ("Debited", 1) => raw.data().map(Self::Debited),
             ("Credited", 1) => raw.data().map(Self::Credited),
             ("TransferMade", 1) => raw.data().map(Self::TransferMade),
-            ("Noted", 1) => raw.data().map(Self::Noted),
+            ("Noted", 1) => {
+                let note: Noted = raw.data()?;
+                assert_ne!(note.text, "decode panics", "decode panics");
+                Ok(Self::Noted(note))
+            }
             _ => Err(raw.unknown()),
         }
     }

@@ -133,7 +133,7 @@ async fn a_long_past_is_folded_page_by_page() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reaction_that_panics_halts_exactly_there_with_what_was_before_it_stored() {
-    for text in ["react panics", "evolve panics"] {
+    for text in ["react panics", "evolve panics", "decode panics"] {
         let log = MemoryLog::new();
         let (store, mut manager) = begun(&log).await;
         put(&log, &openings(&["a", "b"])).await;

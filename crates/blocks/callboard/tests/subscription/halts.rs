@@ -52,7 +52,7 @@ async fn is_halted_at_six(log: &MemoryLog, store: &Checked, runner: &mut Balance
 
 #[tokio::test(start_paused = true)]
 async fn an_event_on_which_the_fold_panics_halts_exactly_there_when_delivered() {
-    for text in ["fold panics", "keys panics"] {
+    for text in ["fold panics", "keys panics", "decode panics"] {
         let (log, events, store, mut runner) = poisoned(text).await;
         let reason = stopped(runner.offer(&delivered(&events)).await);
         assert!(reason.contains("position 7") && reason.contains(text), "{reason}");

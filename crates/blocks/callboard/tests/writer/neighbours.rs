@@ -159,13 +159,12 @@ async fn a_live_model_that_panics_fails_who_reads_it_and_nobody_else() {
     writer.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_event_of_an_unknown_type_fails_only_the_commands_that_read_its_stream() {
+/// An event on the stream of b that this code can't read, and what is said of it.
+async fn only_who_reads_it_fails(event_type: &'static str, data: serde_json::Value, says: &str) {
     let (log, writer) = with_accounts().await;
-    log.record("account-b", "WrittenByANewerRelease", serde_json::json!({}))
-        .await;
+    log.record("account-b", event_type, data).await;
     let reads_it = |answer: Answered| fault(answer.expect_err("its stream can't be folded"));
-    assert!(reads_it(writer.execute(deposit("b", 1)).await).contains("WrittenByANewerRelease"));
+    assert!(reads_it(writer.execute(deposit("b", 1)).await).contains(says));
     writer.done(deposit("a", 1)).await;
     let sent = [
         writer.send(deposit("a", 1), CommandContext::default()),
@@ -177,10 +176,22 @@ async fn an_event_of_an_unknown_type_fails_only_the_commands_that_read_its_strea
     assert!(reads_it(transfer.await).contains("account-b"));
     last.await.expect("it doesn't read the stream");
     // A live model reads the whole log.
-    assert!(reads_it(writer.execute(crate::open("c", "Cid")).await).contains("WrittenByANewerRelease"));
+    assert!(reads_it(writer.execute(crate::open("c", "Cid")).await).contains(says));
     writer.stop().await;
     let fresh = crate::support::run(&log).await;
     fresh.done(deposit("a", 1)).await;
-    assert!(reads_it(fresh.execute(deposit("b", 1)).await).contains("WrittenByANewerRelease"));
+    assert!(reads_it(fresh.execute(deposit("b", 1)).await).contains(says));
     fresh.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_an_unknown_type_fails_only_the_commands_that_read_its_stream() {
+    let event_type = "WrittenByANewerRelease";
+    only_who_reads_it_fails(event_type, serde_json::json!({}), event_type).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_decoding_panics_fails_only_the_commands_that_read_its_stream() {
+    let data = serde_json::json!({ "account": "b", "text": "decode panics" });
+    only_who_reads_it_fails("Noted", data, "decoding Noted v1 panicked: ").await;
 }
