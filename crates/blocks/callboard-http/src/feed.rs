@@ -180,8 +180,7 @@ async fn page(source: &Source, after: Position, limit: usize, uri: &Uri) -> Resu
     let (mut body, mut last, mut count) = (String::from("["), after, 0);
     while count < limit && body.len() < PAGE_BYTES {
         let asked = READ_EVENTS.min(limit - count);
-        let events = source.read(last, asked).await?.events;
-        let complete = events.len() < asked;
+        let Slice { events, more, .. } = source.read(last, asked).await?;
         for event in events {
             if count > 0 {
                 body.push(',');
@@ -189,7 +188,7 @@ async fn page(source: &Source, after: Position, limit: usize, uri: &Uri) -> Resu
             body.push_str(&source.json(&event));
             (last, count) = (event.position, count + 1);
         }
-        if complete {
+        if !more {
             break;
         }
     }

@@ -41,24 +41,40 @@ pub struct Slice {
     pub anchor: Option<Uuid>,
     /// The events behind it, gapless and in order.
     pub events: Vec<Recorded>,
+    /// Whether there may be more behind these: the limit or [`READ_MAX_BYTES`] ended the read.
+    pub more: bool,
 }
+
+/// Events of several streams.
+#[derive(Debug, Clone, Default)]
+pub struct StreamEvents {
+    /// Ordered by stream and version.
+    pub events: Vec<Recorded>,
+    /// Whether there may be more behind these: the limit or [`READ_MAX_BYTES`] ended the read.
+    pub more: bool,
+}
+
+/// A read from a store ends with the event that reaches so many bytes of data and metadata, so that
+/// what a reader holds is bounded however large the events are.
+pub const READ_MAX_BYTES: usize = 8 << 20;
 
 /// Reads one log. Dropping any of these futures is safe.
 pub trait LogReader: Clone + Send + Sync + 'static {
     /// The last position and its event's id, from the primary.
     fn head(&self) -> impl Future<Output = Result<Checkpoint, ReadError>> + Send;
 
-    /// At most `limit` events behind `after`, with the anchor at `after` itself.
+    /// At most `limit` events behind `after`, with the anchor at `after` itself: at least one if
+    /// there is any.
     fn read(&self, after: Position, limit: usize) -> impl Future<Output = Result<Slice, ReadError>> + Send;
 
     /// The events of several streams, each behind the given version, up to `up_to` (inclusive),
-    /// ordered by stream and version, at most `limit` in all: fewer than `limit` means complete.
+    /// ordered by stream and version, at most `limit` in all: at least one if there is any.
     fn read_streams(
         &self,
         streams: &[(StreamName, Version)],
         up_to: Position,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send;
+    ) -> impl Future<Output = Result<StreamEvents, ReadError>> + Send;
 }
 
 /// An event that is about to be appended.

@@ -96,7 +96,7 @@ async fn tail(log: &PgLog, matches: &ArgMatches) -> anyhow::Result<()> {
     let mut seen = None;
     let follow = async {
         loop {
-            let Slice { anchor, events } = log.read(after, PAGE).await?;
+            let Slice { anchor, events, .. } = log.read(after, PAGE).await?;
             anyhow::ensure!(
                 seen.is_none() || anchor == seen,
                 "the log was put back to another timeline: what was printed up to {after} is no longer so"

@@ -28,9 +28,8 @@ pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow
     loop {
         let seen = events.last().map_or(Version::default(), |event| event.version);
         let page = log.read_streams(&[(stream.clone(), seen)], head, PAGE).await?;
-        let complete = page.len() < PAGE;
-        events.extend(page);
-        if complete {
+        events.extend(page.events);
+        if !page.more {
             break;
         }
     }

@@ -3,14 +3,15 @@
 mod append;
 mod link;
 mod locked;
+mod read;
 mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::log::{Append, AppendError, Appended, LogReader, LogStore, ReadError, Slice};
-use callboard::{Checkpoint, Log, Position, Recorded, StreamName, Version};
-use sqlx::{PgConnection, PgPool};
+use callboard::log::{Append, AppendError, Appended, LogReader, LogStore, ReadError, Slice, StreamEvents};
+use callboard::{Checkpoint, Log, Position, StreamName, Version};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::database::{Database, within};
@@ -18,10 +19,12 @@ use crate::error::Class;
 use crate::inline::{Inline, InlineError, InlineProjections};
 
 pub use locked::PgLocked;
+pub(crate) use read::{read_at, read_slice};
 pub(crate) use rows::recorded;
 
 use append::AppendArrays;
 use link::Link;
+use read::hold;
 
 /// How long an append may take before its outcome counts as unknown.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
@@ -168,21 +171,18 @@ impl LogReader for PgLog {
         streams: &[(StreamName, Version)],
         up_to: Position,
         limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    ) -> Result<StreamEvents, ReadError> {
         let names: Vec<&str> = streams.iter().map(|(stream, _)| stream.as_str()).collect();
         let versions: Vec<i64> = streams.iter().map(|(_, version)| rows::number(version.get())).collect();
         let read = async {
-            sqlx::query(include_str!("../../queries/read_streams.sql"))
+            let mut rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
                 .bind(self.0.name)
                 .bind(names)
                 .bind(versions)
                 .bind(rows::number(up_to.get()))
                 .bind(rows::number(limit as u64))
-                .fetch_all(&self.0.pool)
-                .await?
-                .iter()
-                .map(rows::recorded_with_previous)
-                .collect::<Result<Vec<_>, sqlx::Error>>()
+                .fetch(&self.0.pool);
+            hold(&mut rows, limit, rows::recorded_with_previous).await
         };
         self.reading(read).await
     }
@@ -205,52 +205,4 @@ impl LogStore for PgLog {
             .await
             .unwrap_or_else(|_| Err(AppendError::Unavailable("the log's lock wasn't granted in time".into())))
     }
-}
-
-/// The events behind `after`, with the anchor at `after` itself.
-pub(crate) async fn read_slice(
-    connection: &mut PgConnection,
-    log: &str,
-    after: Position,
-    limit: usize,
-) -> Result<Slice, sqlx::Error> {
-    let rows = sqlx::query(include_str!("../../queries/read_events.sql"))
-        .bind(log)
-        .bind(rows::number(after.get()))
-        .bind(rows::number(limit as u64).saturating_add(i64::from(after > Position::START)))
-        .fetch_all(connection)
-        .await?;
-    let mut rows = rows.iter();
-    let anchor = if after == Position::START {
-        Some(Uuid::nil())
-    } else {
-        rows.next().map(rows::id_at(after)).transpose()?.flatten()
-    };
-    let Some(mut previous) = anchor else {
-        return Ok(Slice::default());
-    };
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        let event = recorded(row, previous)?;
-        previous = event.id;
-        events.push(event);
-    }
-    Ok(Slice { anchor, events })
-}
-
-/// The events at these positions, in order.
-pub(crate) async fn read_at(
-    connection: &mut PgConnection,
-    log: &str,
-    positions: &[Position],
-) -> Result<Vec<Recorded>, sqlx::Error> {
-    let positions: Vec<i64> = positions.iter().map(|position| rows::number(position.get())).collect();
-    sqlx::query(include_str!("../../queries/read_events_at.sql"))
-        .bind(log)
-        .bind(positions)
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(rows::recorded_with_previous)
-        .collect()
 }

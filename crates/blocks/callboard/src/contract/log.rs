@@ -228,7 +228,8 @@ async fn reads_streams<S: LogStore>(log: S) {
         let events = log
             .read_streams(&wanted, Position::new(up_to), limit)
             .await
-            .expect("a read");
+            .expect("a read")
+            .events;
         events
             .iter()
             .map(|event| (event.stream.to_string(), event.version.get()))

@@ -11,7 +11,7 @@ use super::lock;
 use crate::event::{Json, Recorded};
 use crate::log::{
     Append, AppendError, Appended, Fingerprint, IdempotencyKey, KnownKey, LockedLog, LogReader, LogStore, ReadError,
-    Slice,
+    Slice, StreamEvents,
 };
 use crate::names::{Checkpoint, Position, StreamName, Version};
 
@@ -64,9 +64,11 @@ impl Data {
 
     fn read(&self, after: Position, limit: usize) -> Slice {
         let from = usize::try_from(after.get()).unwrap_or(usize::MAX);
+        let events: Vec<_> = self.events.iter().skip(from).take(limit).cloned().collect();
         Slice {
             anchor: self.id_at(after),
-            events: self.events.iter().skip(from).take(limit).cloned().collect(),
+            more: events.len() == limit,
+            events,
         }
     }
 
@@ -151,11 +153,11 @@ impl LogReader for MemoryLog {
         streams: &[(StreamName, Version)],
         up_to: Position,
         limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    ) -> Result<StreamEvents, ReadError> {
         let data = lock(&self.data);
         let mut wanted: Vec<_> = streams.iter().collect();
         wanted.sort();
-        Ok(wanted
+        let events: Vec<_> = wanted
             .into_iter()
             .filter_map(|(stream, after)| Some((data.streams.get(stream)?, *after)))
             .flat_map(|(places, after)| {
@@ -167,7 +169,11 @@ impl LogReader for MemoryLog {
             .filter(|event| event.position <= up_to)
             .take(limit)
             .cloned()
-            .collect())
+            .collect();
+        Ok(StreamEvents {
+            more: events.len() == limit,
+            events,
+        })
     }
 }
 

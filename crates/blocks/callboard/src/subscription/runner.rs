@@ -179,7 +179,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         let mut refused = 0;
         loop {
             let at = self.at();
-            let Slice { anchor, events } = self.reader.read(at.position, BATCH_MAX_EVENTS).await?;
+            let Slice { anchor, events, more } = self.reader.read(at.position, BATCH_MAX_EVENTS).await?;
             if anchor != Some(at.event_id) {
                 self.verify_fork(at, anchor.is_none()).await?;
                 continue;
@@ -193,7 +193,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             } else {
                 refused += 1;
             }
-            let done = applied && events.len() < BATCH_MAX_EVENTS;
+            let done = applied && !more;
             // Somebody else is at it, or the checkpoint keeps moving away: the next look sees.
             if done || (!applied && (lock == Lock::Skip || refused > 3)) {
                 return Ok(());

@@ -8,7 +8,7 @@ use lru::LruCache;
 
 use crate::aggregate::{State, StateType};
 use crate::event::{Event, Log, Recorded};
-use crate::log::{LogReader, ReadError};
+use crate::log::{LogReader, ReadError, StreamEvents};
 use crate::names::{Checkpoint, Position, StreamName, Version};
 use crate::writer::overlay::Overlay;
 use crate::{error_chain, panic_text};
@@ -128,8 +128,7 @@ impl<L: Log> Cache<L> {
         let mut wanted: Vec<_> = loading.keys().cloned().map(|stream| (stream, Version::NONE)).collect();
         wanted.sort();
         while !wanted.is_empty() {
-            let events = reader.read_streams(&wanted, self.at.position, PAGE).await?;
-            let complete = events.len() < PAGE;
+            let StreamEvents { events, more } = reader.read_streams(&wanted, self.at.position, PAGE).await?;
             let last = events.last().map(|event| (event.stream.clone(), event.version));
             for event in events {
                 if unreadable.contains_key(&event.stream) {
@@ -142,7 +141,7 @@ impl<L: Log> Cache<L> {
                     unreadable.insert(event.stream.clone(), reason);
                 }
             }
-            let Some((stream, version)) = last.filter(|_| !complete) else {
+            let Some((stream, version)) = last.filter(|_| more) else {
                 break;
             };
             // Ordered by stream: everything before the last one is complete.

@@ -136,7 +136,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 continue;
             }
             self.cache.follow(&slice.events);
-            if slice.events.len() < PAGE {
+            if !slice.more {
                 return Ok(());
             }
         }

@@ -210,7 +210,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     async fn lock_at_head(&mut self) -> Result<Option<S::Locked>, AppendError> {
         let mut locked = self.store.lock().await?;
         let slice = locked.read(self.cache.at.position, PAGE).await?;
-        if slice.anchor != Some(self.cache.at.event_id) || slice.events.len() == PAGE {
+        if slice.anchor != Some(self.cache.at.event_id) || slice.more {
             return Ok(None);
         }
         self.cache.follow(&slice.events);

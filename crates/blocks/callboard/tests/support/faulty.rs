@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use callboard::log::{
-    Append, AppendError, Appended, LockedLog, LogReader, LogStore, NewEvent, ReadError, Slice, Source,
+    Append, AppendError, Appended, LockedLog, LogReader, LogStore, NewEvent, ReadError, Slice, Source, StreamEvents,
 };
 use callboard::memory::{LockedMemoryLog, MemoryLog};
 use callboard::{Checkpoint, Metadata, Position, Recorded, StreamName, Version, to_json};
@@ -189,7 +189,8 @@ impl FaultyLog {
             .inner
             .read_streams(&of_stream, expected.position, usize::MAX)
             .await
-            .expect("a read");
+            .expect("a read")
+            .events;
         let event = |number: u64| NewEvent {
             id: Uuid::now_v7(),
             stream: stream.clone(),
@@ -293,7 +294,7 @@ impl LogReader for FaultyLog {
         streams: &[(StreamName, Version)],
         up_to: Position,
         limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
+    ) -> Result<StreamEvents, ReadError> {
         self.meet_read(Step::ReadStreams).await?;
         self.inner.read_streams(streams, up_to, limit).await
     }

@@ -67,7 +67,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             return Err(RelayError::BeyondHead { published: position });
         };
         let (events, bytes) = (look.slice.events.len(), fresh::bytes(&look.slice.events));
-        self.behind |= events == look.limit;
+        self.behind |= look.slice.more;
         if events == 0 && self.is_settled() {
             self.relay
                 .shared
