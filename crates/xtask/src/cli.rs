@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{chaos, check, run, services, signals::Signals, test, up};
+use crate::{bench, chaos, check, run, services, signals::Signals, test, up};
 
 #[derive(Parser)]
 #[command(
@@ -49,6 +49,14 @@ enum Command {
         #[command(flatten)]
         injecting: Injecting,
     },
+    /// Measure the real binaries, each figure beside something that does the same without Callboard
+    Bench {
+        #[command(flatten)]
+        finding: Finding,
+        /// What to measure, and how often: `--help` after `--` says it all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Check formatting, lints and documentation
     Check,
 }
@@ -86,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Test { finding, args } => test::run(finding, &args, &signals),
         Command::Services { finding } => services::run(finding, &signals),
         Command::Chaos { finding, injecting } => chaos::run(finding, &injecting, &signals),
+        Command::Bench { finding, args } => bench::run(finding, &args, &signals),
         Command::Check => check::run(),
     });
     outcome.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@
 //! cargo xtask test       all tests, with PostgreSQL and RabbitMQ brought up if need be
 //! cargo xtask services   just the two servers, with empty data, until Ctrl-C
 //! cargo xtask chaos      faults into the real pair under load: is anything lost, doubled or out of order?
+//! cargo xtask bench      how fast the real binaries are, beside what does the same without Callboard
 //! cargo xtask check      formatting, lints and documentation
 //! ```
 //!
@@ -26,6 +27,7 @@
 //! or the binaries themselves. It depends on few crates, so that it is built in seconds.
 
 mod address;
+mod bench;
 mod chaos;
 mod check;
 mod cli;

@@ -59,13 +59,19 @@ fn selects_packages(args: &[String]) -> bool {
     })
 }
 
-fn cargo(servers: &Servers) -> Command {
+/// Cargo, with where the servers are.
+pub fn cargo(servers: &Servers) -> Command {
     let mut command = workspace::cargo();
+    pass_on(&mut command, servers);
+    command
+}
+
+/// Tells a program where the servers are.
+pub fn pass_on<'a>(command: &'a mut Command, servers: &Servers) -> &'a mut Command {
     command
         .env("DATABASE_URL", servers.postgres.text())
         .env("AMQP_URL", servers.rabbitmq.text());
-    command.env_remove("DATABASE_URL_FILE").env_remove("AMQP_URL_FILE");
-    command
+    command.env_remove("DATABASE_URL_FILE").env_remove("AMQP_URL_FILE")
 }
 
 fn has_nextest() -> bool {
@@ -78,7 +84,7 @@ fn has_nextest() -> bool {
 }
 
 /// Waits for the end. Ctrl-C reaches the runner by itself, as it does us; a SIGTERM to us alone is passed on.
-fn await_end(command: &mut Command, signals: &Signals) -> Result<ExitCode> {
+pub fn await_end(command: &mut Command, signals: &Signals) -> Result<ExitCode> {
     let mut child = command.spawn().context("can't run cargo")?;
     let mut passed_on = signals.count();
     loop {

@@ -85,6 +85,11 @@ impl Process {
         Ok(Self(child.with_context(|| format!("can't run {}", binary.display()))?))
     }
 
+    /// Its number, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.0.id()
+    }
+
     /// kill -9.
     ///
     /// # Errors

@@ -219,14 +219,21 @@ pub(crate) async fn database_proxy(url: &str) -> Result<(Proxy, String)> {
     Ok((proxy, url.into()))
 }
 
-fn free_addresses() -> Result<[SocketAddr; 2]> {
+/// Two addresses that nobody listens on.
+///
+/// # Errors
+/// When there are none.
+pub fn free_addresses() -> Result<[SocketAddr; 2]> {
     // Both are held until both are known, or the same could come twice.
     let held = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     Ok([held[0].local_addr()?, held[1].local_addr()?])
 }
 
 /// The folder that cargo has built the services into: our own, or the one above that of tests.
-fn binaries() -> Result<PathBuf> {
+///
+/// # Errors
+/// When they are not built.
+pub fn binaries() -> Result<PathBuf> {
     let own = std::env::current_exe().context("a program knows where it lies")?;
     let folders = own.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join("callboard-command"));

@@ -1,10 +1,12 @@
 //! For tests with a real broker: a prefix of their own, somebody else on the broker, and a proxy
 //! that cuts and freezes connections.
 
+mod bare;
 mod meddler;
 mod outsider;
 mod proxy;
 
+pub use bare::Bare;
 pub use meddler::Meddler;
 pub use outsider::{DeadLetter, Listener, Outsider};
 pub use proxy::Proxy;

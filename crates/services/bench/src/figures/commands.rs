@@ -1,0 +1,154 @@
+//! Commands a second, their latency and what they cost, beside the simplest honest service and `pgbench`.
+
+use anyhow::Result;
+
+use super::pgbench;
+use crate::load::closed;
+use crate::machine;
+use crate::options::Options;
+use crate::service::{Deployment, Kind, Service};
+use crate::table::{Figure, Table};
+
+/// So many products are commanded, unless it is one.
+const PRODUCTS: u64 = 1_000;
+const CLIENTS: [u64; 5] = [1, 8, 64, 256, 1_000];
+/// At this many clients everything else is compared.
+const USUAL: u64 = 64;
+/// As many rows as a batch of ours has at the usual number of clients.
+const GROUP: u64 = 50;
+
+/// What a load came to, run by run.
+#[derive(Default)]
+struct Taken {
+    rate: Figure,
+    p50: Figure,
+    p99: Figure,
+    /// Microseconds of processor time per command, of the service and of Postgres.
+    cost: Figure,
+}
+
+impl Taken {
+    async fn take(&mut self, options: &Options, service: &Service, clients: u64, products: u64) -> Result<()> {
+        let used = || machine::cpu(&[service.pid]) + machine::cpu_of("postgres");
+        let before = used();
+        let outcome = closed(service.http, clients, products, options.time()).await?;
+        // The second that isn't counted costs, too.
+        let share = options.seconds as f64 / (options.seconds + 1) as f64;
+        let cost = (used() - before).as_secs_f64() * share / outcome.answers.count().max(1) as f64;
+        self.cost.take(cost * 1e6);
+        self.rate.take(outcome.rate);
+        self.p50.take(outcome.answers.quantile(0.5));
+        self.p99.take(outcome.answers.quantile(0.99));
+        Ok(())
+    }
+}
+
+pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
+    let (ours, others) = (Deployment::new().await?, Deployment::new().await?);
+    let (service, simplest) = (ours.start(Kind::Command).await?, others.start(Kind::Simplest).await?);
+    for clients in CLIENTS {
+        eprintln!("commands: {clients} clients");
+        let (mut one, mut other) = (Taken::default(), Taken::default());
+        for _ in 0..options.runs {
+            one.take(options, &service, clients, PRODUCTS).await?;
+            other.take(options, &simplest, clients, PRODUCTS).await?;
+        }
+        let beside = "the simplest honest service";
+        table.row(format!("commands/s, {clients} clients"), &one.rate, beside, &other.rate);
+        table.row(format!("p50, {clients} clients, ms"), &one.p50, beside, &other.p50);
+        table.row(format!("p99, {clients} clients, ms"), &one.p99, beside, &other.p99);
+        if clients == USUAL {
+            table.row(
+                "CPU of service and Postgres, µs a command",
+                &one.cost,
+                beside,
+                &other.cost,
+            );
+        }
+    }
+    hot(options, table, &service, &simplest).await?;
+    groups(options, table, &ours, &service).await?;
+    beside_the_pair(options, table, &ours, &service).await?;
+    table.alone(
+        "memory of the command service, MB",
+        &Figure(vec![machine::peak_memory(service.pid)]),
+    );
+    service.stop().await?;
+    simplest.stop().await
+}
+
+/// One product instead of many.
+async fn hot(options: &Options, table: &mut Table, service: &Service, simplest: &Service) -> Result<()> {
+    eprintln!("commands: one product");
+    let (mut one, mut many, mut other) = (Taken::default(), Taken::default(), Taken::default());
+    for _ in 0..options.runs {
+        one.take(options, service, USUAL, 1).await?;
+        many.take(options, service, USUAL, PRODUCTS).await?;
+        other.take(options, simplest, USUAL, 1).await?;
+    }
+    table.row("commands/s, one SKU", &one.rate, "our own 1,000 SKUs", &many.rate);
+    table.row(
+        "commands/s, one SKU",
+        &one.rate,
+        "the simplest honest service",
+        &other.rate,
+    );
+    Ok(())
+}
+
+/// The same rows, written by `pgbench` on one connection.
+async fn groups(options: &Options, table: &mut Table, ours: &Deployment, service: &Service) -> Result<()> {
+    eprintln!("commands: pgbench");
+    pgbench::prepare(ours).await;
+    let (mut one, mut grouped, mut single) = (Taken::default(), Figure::default(), Figure::default());
+    for _ in 0..options.runs {
+        one.take(options, service, USUAL, PRODUCTS).await?;
+        grouped.take(pgbench::rows_a_second(options, ours, GROUP).await?);
+        single.take(pgbench::rows_a_second(options, ours, 1).await?);
+    }
+    table.row(
+        "commands/s, 64 clients",
+        &one.rate,
+        "pgbench, the same rows, 50 a transaction",
+        &grouped,
+    );
+    table.row(
+        "commands/s, 64 clients",
+        &one.rate,
+        "pgbench, the same rows, one a transaction",
+        &single,
+    );
+    Ok(())
+}
+
+/// With the projector beside it, and the relay publishing to its queues.
+async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment, alone: &Service) -> Result<()> {
+    eprintln!("commands: the whole pair");
+    let pair = Deployment::new().await?;
+    let (command, projector) = (pair.start(Kind::Command).await?, pair.start(Kind::Projector).await?);
+    let second = ours.start(Kind::Command).await?;
+    let (mut both, mut one, mut two) = (Taken::default(), Taken::default(), Figure::default());
+    for _ in 0..options.runs {
+        both.take(options, &command, USUAL, PRODUCTS).await?;
+        one.take(options, alone, USUAL, PRODUCTS).await?;
+        let halves = tokio::join!(
+            closed(alone.http, USUAL / 2, PRODUCTS, options.time()),
+            closed(second.http, USUAL / 2, PRODUCTS, options.time()),
+        );
+        two.take(halves.0?.rate + halves.1?.rate);
+    }
+    table.row(
+        "commands/s with the whole pair",
+        &both.rate,
+        "the command service alone",
+        &one.rate,
+    );
+    table.row("commands/s of two command services on one log", &two, "one", &one.rate);
+    table.alone(
+        "memory of the projector, MB",
+        &Figure(vec![machine::peak_memory(projector.pid)]),
+    );
+    command.stop().await?;
+    second.stop().await?;
+    projector.stop().await
+}
