@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::Actor;
@@ -47,6 +48,7 @@ pub struct Cycler<C: Cycle, R> {
     reader: R,
     commands: Commands<C::Log>,
     calendar: Calendar,
+    looked: watch::Sender<bool>,
     cycle: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -57,8 +59,15 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
             reader,
             commands,
             calendar,
+            looked: watch::Sender::new(false),
             cycle: std::marker::PhantomData,
         }
+    }
+
+    /// True as soon as the first look has ended, well or not. A service opens no listener before, so
+    /// that whoever comes first finds today's date on the calendar.
+    pub fn looked(&self) -> watch::Receiver<bool> {
+        self.looked.subscribe()
     }
 
     /// Runs until `shutdown`: looks at once, and then an hour after each look has ended, so that two
@@ -66,7 +75,9 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         while !shutdown.is_cancelled() {
-            match self.run_once(&shutdown).await {
+            let look = self.run_once(&shutdown).await;
+            self.looked.send_replace(true);
+            match look {
                 Ok(_) => {
                     backoff.reset();
                     let _ = shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
