@@ -1,0 +1,46 @@
+use callboard::{Event, RawEvent};
+use serde_json::{Value, json};
+
+use super::FinanceEvent;
+
+const COMPANY: &str = "00000000-0000-4000-8000-000000000001";
+
+/// Each type as it was released.
+fn samples() -> Vec<(&'static str, Value)> {
+    vec![
+        ("CompanyRegistered", json!({ "company": COMPANY, "name": "Acme" })),
+        // One entry per type.
+    ]
+}
+
+fn raw(name: &str, data: &Value) -> RawEvent {
+    RawEvent {
+        event_type: name.into(),
+        schema_version: 1,
+        data: serde_json::value::to_raw_value(data).expect("JSON").into(),
+    }
+}
+
+#[test]
+fn the_wire_form_of_each_type_stays_as_it_was_released() {
+    for (name, data) in samples() {
+        let event = FinanceEvent::decode(&raw(name, &data)).expect("it was released");
+        assert_eq!(event.event_type().name, name);
+        let encoded = event.encode().expect("an event has a JSON form");
+        assert_eq!(serde_json::from_str::<Value>(encoded.get()).expect("JSON"), data);
+    }
+    let sampled: Vec<_> = samples().iter().map(|(name, _)| *name).collect();
+    let types: Vec<_> = FinanceEvent::TYPES.iter().map(|event_type| event_type.name).collect();
+    assert_eq!(sampled, types, "each type has a sample");
+}
+
+#[test]
+fn a_version_of_a_later_release_is_unknown() {
+    let (name, data) = samples().remove(0);
+    let newer = RawEvent {
+        schema_version: 2,
+        ..raw(name, &data)
+    };
+    let error = FinanceEvent::decode(&newer).expect_err("nobody knows it yet");
+    assert_eq!(error.to_string(), "unknown event type CompanyRegistered v2");
+}
