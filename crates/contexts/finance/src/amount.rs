@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use callboard::Refusal;
 use serde::{Deserialize, Serialize};
 
 /// How many decimals an amount may have.
@@ -152,6 +153,19 @@ impl Total {
     pub fn amount(self) -> Option<Amount> {
         i64::try_from(self.0).ok().and_then(Amount::from_units)
     }
+
+    /// As much of it as `limit` allows; `None` for 0.
+    pub fn at_most(self, limit: Amount) -> Option<Amount> {
+        i64::try_from(self.0.min(limit.0.into()))
+            .ok()
+            .and_then(Amount::from_units)
+    }
+
+    /// So much less; below 0 when there wasn't enough.
+    #[must_use]
+    pub fn less(self, amount: Amount) -> Self {
+        Self(self.0 - i128::from(amount.0))
+    }
 }
 
 impl<T: Into<Balance>> FromIterator<T> for Total {
@@ -164,6 +178,12 @@ impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self.0)
     }
+}
+
+/// The refusal of a sum beyond [`Balance::MAX`], naming whose it would be.
+pub(crate) fn overflow(whose: fmt::Arguments<'_>) -> Refusal {
+    let detail = format!("{whose} would have more than {}.", Balance::MAX);
+    Refusal::rule("balance-overflow", detail)
 }
 
 /// The units of digits with an optional point and decimals; no sign, no exponent, no leading zero.

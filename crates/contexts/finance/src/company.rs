@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use callboard::{Aggregate, StreamName};
+use callboard::{Aggregate, Refusal, StreamName, World};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Balance;
@@ -24,6 +24,16 @@ impl Company {
     pub fn stream(id: CompanyId) -> StreamName {
         StreamName::of("company", id)
     }
+
+    /// The company, if there is one.
+    ///
+    /// # Errors
+    /// The refusal that names it.
+    pub fn find<'w>(world: &'w World<'_, Finance>, id: CompanyId) -> Result<&'w Self, Refusal> {
+        let company = world.aggregate::<Self>(&Self::stream(id));
+        let missing = || Refusal::not_found("company-not-found", format!("There is no company {id}."));
+        company.registered.then_some(company).ok_or_else(missing)
+    }
 }
 
 impl Aggregate for Company {
@@ -32,6 +42,9 @@ impl Aggregate for Company {
     fn evolve(&mut self, event: &FinanceEvent) {
         match event {
             FinanceEvent::CompanyRegistered(_) => self.registered = true,
+            FinanceEvent::DepositedToCompany(event) => self.balance = event.balance,
+            FinanceEvent::CompanyDrawn(event) => self.balance = event.balance,
+            _ => {}
         }
     }
 }

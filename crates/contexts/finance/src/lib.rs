@@ -1,30 +1,34 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account;
+pub mod accounts;
+pub mod activate_deal;
 pub mod amount;
+pub mod asset;
+pub mod assets;
+pub mod close_funding_account;
+pub mod companies;
 pub mod company;
+mod context;
+pub mod create_deal;
+mod creation;
+pub mod deal;
+pub mod deals;
+pub mod delete_deal;
+pub mod deposit_to_company;
 mod event;
+pub mod grant;
+pub mod grant_balances;
+pub mod grants;
 pub mod ids;
+pub mod list;
+pub mod membership;
+pub mod memberships;
+pub mod open_funding_account;
 pub mod rate;
+pub mod register_asset;
 pub mod register_company;
+pub mod revalue_asset;
+pub mod update_deal;
 
 pub use event::{Finance, FinanceEvent};
-
-impl callboard::Context for Finance {
-    type Log = Self;
-
-    fn router() -> callboard::Router<Self> {
-        callboard::Router::new().command::<register_company::RegisterCompany>()
-    }
-
-    fn subscribers<S: callboard::Subscribers<Self>>(_: &mut S) {}
-}
-
-impl callboard_http::HttpContext for Finance {
-    fn command_routes(_: &callboard_http::CommandSide<Self>) -> axum::Router {
-        axum::Router::new()
-    }
-
-    fn query_routes<V: callboard::Views>(_: &callboard_http::QuerySide<'_, V>) -> axum::Router {
-        axum::Router::new()
-    }
-}

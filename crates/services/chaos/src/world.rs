@@ -23,11 +23,17 @@ use crate::tally::{self, Keeper};
 pub const LOG: &str = <Warehouse as callboard::Log>::NAME;
 
 /// Everyone who has a queue.
-pub const SUBSCRIBERS: [(&str, &str); 4] = [
+pub const SUBSCRIBERS: &[(&str, &str)] = &[
     (LOG, "products"),
     (LOG, "low_stock"),
     (LOG, "low-product-quantity-notification"),
     (LOG, "tally"),
+    ("finance", "companies"),
+    ("finance", "assets"),
+    ("finance", "accounts"),
+    ("finance", "deals"),
+    ("finance", "grants"),
+    ("finance", "memberships"),
 ];
 
 /// How many replicas each service has.

@@ -30,6 +30,12 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
+    ("finance", "companies"),
+    ("finance", "assets"),
+    ("finance", "accounts"),
+    ("finance", "deals"),
+    ("finance", "grants"),
+    ("finance", "memberships"),
 ];
 
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever

@@ -13,8 +13,13 @@ pub trait Mount {
 /// # Errors
 /// What the first context fails with.
 pub async fn mount_all(to: &mut impl Mount) -> anyhow::Result<()> {
-    to.mount::<warehouse::Warehouse>().await
+    to.mount::<warehouse::Warehouse>().await?;
+    to.mount::<finance::Finance>().await?;
+    Ok(())
 }
 
 /// The names of all logs.
-pub const LOGS: &[&str] = &[<warehouse::Warehouse as callboard::Log>::NAME];
+pub const LOGS: &[&str] = &[
+    <warehouse::Warehouse as callboard::Log>::NAME,
+    <finance::Finance as callboard::Log>::NAME,
+];

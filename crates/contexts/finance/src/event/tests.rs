@@ -4,13 +4,73 @@ use serde_json::{Value, json};
 use super::FinanceEvent;
 
 const COMPANY: &str = "00000000-0000-4000-8000-000000000001";
+const ASSET: &str = "00000000-0000-4000-8000-000000000002";
+const ACCOUNT: &str = "00000000-0000-4000-8000-000000000003";
+const DEAL: &str = "00000000-0000-4000-8000-000000000004";
+const GRANT: &str = "00000000-0000-4000-8000-000000000005";
 
 /// Each type as it was released.
 fn samples() -> Vec<(&'static str, Value)> {
     vec![
         ("CompanyRegistered", json!({ "company": COMPANY, "name": "Acme" })),
+        (
+            "DepositedToCompany",
+            json!({ "company": COMPANY, "amount": "12.50", "balance": "100.00" }),
+        ),
+        (
+            "AssetRegistered",
+            json!({ "asset": ASSET, "sender": COMPANY, "receiver": COMPANY, "value": "9.99", "balance": "0.00" }),
+        ),
+        ("AssetRevalued", json!({ "asset": ASSET, "value": "0.0001" })),
+        (
+            "FundingAccountOpened",
+            json!({ "account": ACCOUNT, "company": COMPANY }),
+        ),
+        (
+            "FundingAccountClosed",
+            json!({ "account": ACCOUNT, "company": COMPANY }),
+        ),
+        (
+            "DealCreated",
+            json!({ "deal": DEAL, "product_line": 4, "companies": [COMPANY], "rating_tier": "A" }),
+        ),
+        ("DealUpdated", deal_updated()),
+        ("DealActivated", json!({ "deal": DEAL, "membership": COMPANY })),
+        ("DealDeleted", json!({ "deal": DEAL, "membership": null })),
+        ("BalancesGranted", balances_granted()),
+        (
+            "AssetDrawn",
+            json!({ "asset": ASSET, "grant": GRANT, "amount": "1.00", "balance": "0.00" }),
+        ),
+        (
+            "CompanyDrawn",
+            json!({ "company": COMPANY, "grant": GRANT, "amount": "1.50", "balance": "7.00" }),
+        ),
+        (
+            "FundingAccountCredited",
+            json!({ "account": ACCOUNT, "company": COMPANY, "grant": GRANT, "amount": "2.50", "balance": "2.50" }),
+        ),
         // One entry per type.
     ]
+}
+
+fn deal_updated() -> Value {
+    json!({
+        "deal": DEAL, "product_line": 1, "companies": [COMPANY], "rating_tier": "D",
+        "activated": true, "membership_before": COMPANY,
+    })
+}
+
+fn balances_granted() -> Value {
+    json!({
+        "grant": GRANT,
+        "total": "2.50",
+        "draws": [
+            { "asset": ASSET, "amount": "1.00", "balance": "0.00" },
+            { "company": COMPANY, "amount": "1.50", "balance": "7.00" },
+        ],
+        "credits": [{ "company": COMPANY, "account": ACCOUNT, "amount": "2.50", "balance": "2.50" }],
+    })
 }
 
 fn raw(name: &str, data: &Value) -> RawEvent {

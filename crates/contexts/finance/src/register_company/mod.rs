@@ -1,5 +1,9 @@
 //! A company is registered.
 
+pub(crate) mod http;
+#[cfg(test)]
+mod tests;
+
 use callboard::{Command, Decision, EventType, Moment, Reads, Refusal, Route, StreamName, World};
 use serde::{Deserialize, Serialize};
 

@@ -11,11 +11,17 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-const SUBSCRIBERS: [(&str, &str); 4] = [
+const SUBSCRIBERS: &[(&str, &str)] = &[
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
     ("warehouse", "observer"),
+    ("finance", "companies"),
+    ("finance", "assets"),
+    ("finance", "accounts"),
+    ("finance", "deals"),
+    ("finance", "grants"),
+    ("finance", "memberships"),
 ];
 
 /// What one test has for itself.

@@ -1,0 +1,132 @@
+//! The grant, and the words that its command and its events share.
+
+use std::fmt;
+
+use callboard::{Aggregate, StreamName};
+use serde::{Deserialize, Serialize};
+
+use crate::amount::{Amount, Balance};
+use crate::event::{Finance, FinanceEvent};
+use crate::ids::{AccountId, AssetId, CompanyId, GrantId};
+use crate::list::{InvalidList, each_once};
+
+/// The state of one grant's stream: what the decisions see.
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// Whether it was made.
+    pub made: bool,
+}
+
+impl Grant {
+    /// The stream of this grant.
+    pub fn stream(id: GrantId) -> StreamName {
+        StreamName::of("grant", id)
+    }
+}
+
+impl Aggregate for Grant {
+    type Log = Finance;
+
+    fn evolve(&mut self, event: &FinanceEvent) {
+        if let FinanceEvent::BalancesGranted(_) = event {
+            self.made = true;
+        }
+    }
+}
+
+/// What a grant takes from: `{"asset": id}` or `{"company": id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// An asset.
+    Asset(AssetId),
+    /// A company.
+    Company(CompanyId),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asset(asset) => write!(f, "asset {asset}"),
+            Self::Company(company) => write!(f, "company {company}"),
+        }
+    }
+}
+
+/// The sources of a grant: 1 to 100, each once, in the order in which they are drawn down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Source>")]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    /// The sources in their order.
+    pub fn as_slice(&self) -> &[Source] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<Source>> for Sources {
+    type Error = InvalidList;
+
+    fn try_from(sources: Vec<Source>) -> Result<Self, InvalidList> {
+        each_once(sources, "sources", |source| format!("the source {source}")).map(Self)
+    }
+}
+
+/// Who gets how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// The company that the account belongs to.
+    pub company: CompanyId,
+    /// The funding account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// The destinations of a grant: 1 to 100, each account once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Destination>")]
+pub struct Destinations(Vec<Destination>);
+
+impl Destinations {
+    /// The destinations in the order given.
+    pub fn as_slice(&self) -> &[Destination] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<Destination>> for Destinations {
+    type Error = InvalidList;
+
+    fn try_from(destinations: Vec<Destination>) -> Result<Self, InvalidList> {
+        let account = |destination: &Destination| format!("the account {}", destination.account);
+        each_once(destinations, "destinations", account).map(Self)
+    }
+}
+
+/// What a grant took from one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draw {
+    /// What it took from.
+    #[serde(flatten)]
+    pub source: Source,
+    /// How much.
+    pub amount: Amount,
+    /// What the source had then.
+    pub balance: Balance,
+}
+
+/// What a grant gave to one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// The company that the account belongs to.
+    pub company: CompanyId,
+    /// The funding account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// What the account had then.
+    pub balance: Balance,
+}
