@@ -9,10 +9,14 @@ use callboard::{DecodeError, Event, EventType, Json, Log, RawEvent, to_json};
 use crate::activate_deal::DealActivated;
 use crate::close_funding_account::FundingAccountClosed;
 use crate::create_deal::DealCreated;
+use crate::cycle_system::SystemCycled;
 use crate::delete_deal::DealDeleted;
 use crate::deposit_to_company::DepositedToCompany;
 use crate::grant_balances::{AssetDrawn, BalancesGranted, CompanyDrawn, FundingAccountCredited};
+use crate::incur_late_fee::LateFeeIncurred;
+use crate::issue_product::ProductIssued;
 use crate::open_funding_account::FundingAccountOpened;
+use crate::record_payment::PaymentRecorded;
 use crate::register_asset::AssetRegistered;
 use crate::register_company::CompanyRegistered;
 use crate::revalue_asset::AssetRevalued;
@@ -58,6 +62,14 @@ pub enum FinanceEvent {
     CompanyDrawn(CompanyDrawn),
     /// A grant gave to a funding account.
     FundingAccountCredited(FundingAccountCredited),
+    /// A calendar date began.
+    SystemCycled(SystemCycled),
+    /// A financial product was issued.
+    ProductIssued(ProductIssued),
+    /// A payment for a product came in.
+    PaymentRecorded(PaymentRecorded),
+    /// A product bore a late fee.
+    LateFeeIncurred(LateFeeIncurred),
 }
 
 impl Event for FinanceEvent {
@@ -76,6 +88,10 @@ impl Event for FinanceEvent {
         AssetDrawn::TYPE,
         CompanyDrawn::TYPE,
         FundingAccountCredited::TYPE,
+        SystemCycled::TYPE,
+        ProductIssued::TYPE,
+        PaymentRecorded::TYPE,
+        LateFeeIncurred::TYPE,
         // One line per type.
     ];
 
@@ -95,6 +111,10 @@ impl Event for FinanceEvent {
             Self::AssetDrawn(_) => AssetDrawn::TYPE,
             Self::CompanyDrawn(_) => CompanyDrawn::TYPE,
             Self::FundingAccountCredited(_) => FundingAccountCredited::TYPE,
+            Self::SystemCycled(_) => SystemCycled::TYPE,
+            Self::ProductIssued(_) => ProductIssued::TYPE,
+            Self::PaymentRecorded(_) => PaymentRecorded::TYPE,
+            Self::LateFeeIncurred(_) => LateFeeIncurred::TYPE,
         }
     }
 
@@ -114,6 +134,10 @@ impl Event for FinanceEvent {
             Self::AssetDrawn(event) => to_json(event),
             Self::CompanyDrawn(event) => to_json(event),
             Self::FundingAccountCredited(event) => to_json(event),
+            Self::SystemCycled(event) => to_json(event),
+            Self::ProductIssued(event) => to_json(event),
+            Self::PaymentRecorded(event) => to_json(event),
+            Self::LateFeeIncurred(event) => to_json(event),
         }
     }
 
@@ -134,6 +158,10 @@ impl Event for FinanceEvent {
             (AssetDrawn::NAME, 1) => raw.data().map(Self::AssetDrawn),
             (CompanyDrawn::NAME, 1) => raw.data().map(Self::CompanyDrawn),
             (FundingAccountCredited::NAME, 1) => raw.data().map(Self::FundingAccountCredited),
+            (SystemCycled::NAME, 1) => raw.data().map(Self::SystemCycled),
+            (ProductIssued::NAME, 1) => raw.data().map(Self::ProductIssued),
+            (PaymentRecorded::NAME, 1) => raw.data().map(Self::PaymentRecorded),
+            (LateFeeIncurred::NAME, 1) => raw.data().map(Self::LateFeeIncurred),
             _ => Err(raw.unknown()),
         }
     }

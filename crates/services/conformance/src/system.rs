@@ -36,6 +36,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "deals"),
     ("finance", "grants"),
     ("finance", "memberships"),
+    ("finance", "calendar"),
+    ("finance", "products"),
+    ("finance", "late-fees"),
 ];
 
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
