@@ -2,6 +2,8 @@
 //! it costs a line in each list.
 
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;
 
 use callboard::{DecodeError, Event, EventType, Json, Log, RawEvent, to_json};

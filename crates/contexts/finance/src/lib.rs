@@ -20,6 +20,7 @@ pub mod deals;
 pub mod delete_deal;
 pub mod deposit_to_company;
 mod event;
+pub mod factory;
 pub mod grant;
 pub mod grant_balances;
 pub mod grants;

@@ -189,7 +189,7 @@ impl Command for GrantBalances {
         let granted: Total = credits.iter().map(|credit| credit.amount).collect();
         let in_all: Total = available.iter().map(|(_, amount)| *amount).collect();
         if granted > in_all {
-            let detail = format!("The grant is {granted} in all, but the sources have {in_all}.");
+            let detail = format!("The total granted is {granted}, but the total available is {in_all}.");
             return Err(Refusal::rule("insufficient-balance", detail));
         }
         let total = granted

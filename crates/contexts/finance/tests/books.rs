@@ -1,0 +1,130 @@
+//! Whatever is commanded, the books balance to the last decimal at every position of the log.
+
+mod support;
+
+use std::collections::{BTreeSet, HashMap};
+
+use callboard::{Event, Recorded};
+use finance::FinanceEvent;
+use finance::factory::Factory;
+use proptest::prelude::*;
+use serde_json::Value;
+use support::{Books, block_on};
+
+/// An amount in ten-thousandths, read without the types under test.
+fn units(amount: &Value) -> i128 {
+    let text = amount.as_str().expect("an amount is a string");
+    let (whole, decimals) = text.split_once('.').expect("it has decimals");
+    assert!((2..=4).contains(&decimals.len()), "{text}");
+    format!("{whole}{decimals:0<4}").parse().expect("digits")
+}
+
+/// The books as an outsider keeps them, from the JSON of events.
+#[derive(Default)]
+struct Ledger {
+    /// Deposits and opening balances.
+    came_in: i128,
+    /// By stream, as the last event of the stream says.
+    balances: HashMap<String, i128>,
+    /// Of the grant that is being recorded: what is to be drawn and credited still.
+    to_draw: i128,
+    to_credit: i128,
+}
+
+impl Ledger {
+    fn record(&mut self, event: &Recorded<FinanceEvent>) {
+        let data: Value = serde_json::from_str(event.event.encode().expect("JSON").get()).expect("JSON");
+        let stream = event.stream.to_string();
+        let before = self.balances.get(&stream).copied().unwrap_or_default();
+        match event.event.event_type().name {
+            "DepositedToCompany" => {
+                self.came_in += units(&data["amount"]);
+                self.balances.insert(stream, units(&data["balance"]));
+            }
+            "AssetRegistered" => {
+                self.came_in += units(&data["balance"]);
+                self.balances.insert(stream, units(&data["balance"]));
+            }
+            "BalancesGranted" => {
+                assert_eq!((self.to_draw, self.to_credit), (0, 0), "one grant after the other");
+                let sum = |list: &str| -> i128 {
+                    let parts = data[list].as_array().expect("a list");
+                    parts.iter().map(|part| units(&part["amount"])).sum()
+                };
+                (self.to_draw, self.to_credit) = (sum("draws"), sum("credits"));
+                assert_eq!(self.to_draw, units(&data["total"]), "what is taken is the total");
+                assert_eq!(self.to_credit, units(&data["total"]), "what is given is the total");
+            }
+            "AssetDrawn" | "CompanyDrawn" => {
+                self.to_draw -= units(&data["amount"]);
+                assert_eq!(before - units(&data["amount"]), units(&data["balance"]));
+                self.balances.insert(stream, units(&data["balance"]));
+            }
+            "FundingAccountCredited" => {
+                self.to_credit -= units(&data["amount"]);
+                assert_eq!(before + units(&data["amount"]), units(&data["balance"]));
+                self.balances.insert(stream, units(&data["balance"]));
+            }
+            _ => {}
+        }
+    }
+
+    fn balances(&self, position: callboard::Position) {
+        assert!(
+            self.balances.values().all(|balance| *balance >= 0),
+            "overspent at {position}"
+        );
+        assert!(self.to_draw >= 0 && self.to_credit >= 0, "too much at {position}");
+        let held: i128 = self.balances.values().sum();
+        // In the middle of a grant, what was drawn and isn't credited yet is on its way.
+        assert_eq!(held + self.to_credit - self.to_draw, self.came_in, "at {position}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_books_balance_at_every_position(seed: u64) {
+        block_on(async {
+            let books = Books::new();
+            let mut factory = Factory::new(seed);
+            books.execute(400, || factory.any()).await;
+            let mut ledger = Ledger::default();
+            for event in books.events().await {
+                ledger.record(&event);
+                ledger.balances(event.position);
+            }
+            assert_eq!((ledger.to_draw, ledger.to_credit), (0, 0), "no grant is recorded in part");
+        });
+    }
+}
+
+/// So that the property above is about something.
+#[test]
+fn the_factory_hits_every_rule_and_records_every_event() {
+    block_on(async {
+        let (mut rules, mut types) = (BTreeSet::new(), BTreeSet::new());
+        for seed in 0..8 {
+            let books = Books::new();
+            let mut factory = Factory::new(seed);
+            let (done, refused) = books.execute(400, || factory.any()).await;
+            assert!(done > 100, "{done} of 400 were done");
+            rules.extend(refused);
+            types.extend(books.events().await.iter().map(|event| event.event.event_type().name));
+        }
+        let all: BTreeSet<_> = FinanceEvent::TYPES.iter().map(|event_type| event_type.name).collect();
+        assert_eq!(types, all);
+        let hit = [
+            "account-closed",
+            "account-not-found",
+            "company-has-membership",
+            "company-not-found",
+            "deal-already-active",
+            "deal-deleted",
+            "insufficient-balance",
+            "source-without-balance",
+        ];
+        assert!(hit.iter().all(|rule| rules.contains(rule)), "{rules:?}");
+    });
+}
