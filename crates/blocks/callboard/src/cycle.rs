@@ -9,9 +9,10 @@ mod cycler;
 #[cfg(test)]
 mod tests;
 
-pub use cycler::{CycleError, Cycler, LOOK_EVERY};
+pub use cycler::{CycleError, Cycler};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -51,6 +52,9 @@ pub enum MissedDays {
     Newest,
 }
 
+/// How long after the end of a look the next one begins.
+pub const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Where and how dates are counted. Cheap to clone.
 #[derive(Clone)]
 pub struct Calendar {
@@ -60,6 +64,8 @@ pub struct Calendar {
     pub missed: MissedDays,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// How long after the end of a look the next one begins: [`LOOK_EVERY`].
+    pub look_every: Duration,
 }
 
 /// The dates to cycle now, oldest first, when `newest` is the newest that was.

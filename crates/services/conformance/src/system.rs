@@ -1,18 +1,15 @@
 //! A topology that runs: its services in this process, its database and broker prefix its own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::cycle::{Calendar, MissedDays};
 use callboard_kit::{Config, Running, start_command, start_embedded, start_inline, start_projector};
 use callboard_postgres::testing::TestDatabase;
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::api::Api;
+use crate::clock::HostClock;
 
 /// How the parts of Callboard are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,19 +162,6 @@ pub async fn embedded() -> Replica {
     Replica::start(async move { Ok(start_embedded(&config(), false).await?) }).await
 }
 
-/// The dates of UTC, by a clock that stands still.
-///
-/// # Panics
-/// When it is no time.
-pub fn calendar(now: &str) -> Calendar {
-    let now: Timestamp = now.parse().expect("a time");
-    Calendar {
-        zone: TimeZone::UTC,
-        missed: MissedDays::Each,
-        clock: Arc::new(move || now),
-    }
-}
-
 /// A configuration on free ports.
 fn config() -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -191,7 +175,7 @@ fn config() -> Config {
         query_ops: any,
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
-        calendar: calendar("2026-03-01T12:00:00Z"),
+        calendar: HostClock::new().calendar(),
         log_filter: "info".into(),
         log_json: None,
         no_migrate: false,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::cycle::{Calendar, MissedDays};
+use callboard::cycle::{Calendar, LOOK_EVERY, MissedDays};
 use jiff::tz::TimeZone;
 
 use crate::clock::host_clock;
@@ -124,6 +124,7 @@ fn calendar(settings: &Settings) -> Result<Calendar, SettingsError> {
             _ => None,
         })?,
         clock: Arc::new(host_clock),
+        look_every: LOOK_EVERY,
     })
 }
 

@@ -16,9 +16,6 @@ use crate::receipt::{CommandContext, CommandError};
 use crate::subscription::Backoff;
 use crate::writer::Commands;
 
-/// How long after the end of a look the next one begins.
-pub const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
-
 /// How many events of the calendar are read at once.
 const PAGE: usize = 1_000;
 
@@ -80,7 +77,9 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
             match look {
                 Ok(_) => {
                     backoff.reset();
-                    let _ = shutdown.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
+                    let _ = shutdown
+                        .run_until_cancelled(tokio::time::sleep(self.calendar.look_every))
+                        .await;
                 }
                 Err(error) => {
                     tracing::warn!(

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use calendar::{CycleDay, DayCycled, Days};
-use callboard::cycle::{Calendar, CycleError, Cycler, MissedDays};
+use callboard::cycle::{Calendar, CycleError, Cycler, LOOK_EVERY, MissedDays};
 use callboard::memory::MemoryLog;
 use callboard::writer::{Writer, WriterConfig};
 use callboard::{Commands, Router};
@@ -77,6 +77,7 @@ impl Replica {
             zone: TimeZone::UTC,
             missed: self.missed,
             clock: Arc::new(move || *clock.lock().expect("no panic")),
+            look_every: LOOK_EVERY,
         };
         Cycler::new(self.log.clone(), self.commands.clone(), calendar)
     }
