@@ -211,7 +211,7 @@ fn the_part_for_tests_is_found() {
 
 /// Who may ask this host's clock, and for what. Order, leases and deadlines of the log never come from it: a host whose
 /// clock is an hour wrong must change nothing but what it says.
-const MAY_ASK_THE_CLOCK: [(&str, &str); 4] = [
+const MAY_ASK_THE_CLOCK: [(&str, &str); 5] = [
     (
         "crates/blocks/callboard/src/writer/settle.rs",
         "the moment that a decision is given",
@@ -227,6 +227,10 @@ const MAY_ASK_THE_CLOCK: [(&str, &str); 4] = [
     (
         "crates/blocks/callboard-postgres/src/inspect.rs",
         "compares it with the database's",
+    ),
+    (
+        "crates/services/kit/src/clock.rs",
+        "says which calendar date it is; the log's rule keeps each to once, and in order",
     ),
 ];
 

@@ -1,5 +1,6 @@
 //! A bounded context, as the services see it.
 
+use crate::cycle::Cycle;
 use crate::event::Log;
 use crate::process_manager::ProcessManager;
 use crate::projection::Projection;
@@ -13,7 +14,7 @@ pub trait Context: Send + Sync + 'static {
     /// Its commands and live models.
     fn router() -> Router<Self::Log>;
 
-    /// Its projections and process managers, each handed over once.
+    /// Its projections, process managers and daily cycles, each handed over once.
     fn subscribers<S: Subscribers<Self::Log>>(to: &mut S);
 }
 
@@ -24,4 +25,7 @@ pub trait Subscribers<L: Log> {
 
     /// Takes a process manager.
     fn process_manager<M: ProcessManager<Log = L>>(&mut self);
+
+    /// Takes a daily cycle. It subscribes to nothing, so most have no use for it.
+    fn cycle<C: Cycle<Log = L>>(&mut self) {}
 }

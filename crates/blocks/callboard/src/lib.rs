@@ -8,6 +8,7 @@ mod aggregate;
 mod command;
 mod context;
 pub mod contract;
+pub mod cycle;
 mod event;
 pub mod log;
 pub mod memory;
@@ -27,6 +28,7 @@ pub mod writer;
 pub use aggregate::{Aggregate, LiveModel};
 pub use command::{Actor, Command, Decision, Forbidden, Moment, Reads, Refusal, RefusalKind, Route};
 pub use context::{Context, Subscribers};
+pub use cycle::Cycle;
 pub use event::{
     DecodeError, EVENT_MAX_BYTES, EVENT_TYPE_MAX, Event, EventType, Json, Log, METADATA_FIELD_MAX, METADATA_MAX_BYTES,
     Metadata, PublicEvent, RawEvent, Recorded, to_json,

@@ -18,6 +18,10 @@ impl callboard::Context for Finance {
             .command::<crate::activate_deal::ActivateDeal>()
             .command::<crate::delete_deal::DeleteDeal>()
             .command::<crate::grant_balances::GrantBalances>()
+            .command::<crate::cycle_system::CycleSystem>()
+            .command::<crate::issue_product::IssueProduct>()
+            .command::<crate::record_payment::RecordPayment>()
+            .command::<crate::incur_late_fee::IncurLateFee>()
             .model::<crate::membership::Memberships>()
     }
 
@@ -28,6 +32,10 @@ impl callboard::Context for Finance {
         to.projection::<crate::deals::Deals>();
         to.projection::<crate::grants::Grants>();
         to.projection::<crate::memberships::Memberships>();
+        to.projection::<crate::calendar::Cycles>();
+        to.projection::<crate::products::Products>();
+        to.process_manager::<crate::late_fees::LateFees>();
+        to.cycle::<crate::cycle_system::CycleSystem>();
     }
 }
 
@@ -45,6 +53,8 @@ impl callboard_http::HttpContext for Finance {
             .merge(crate::activate_deal::http::routes(side))
             .merge(crate::delete_deal::http::routes(side))
             .merge(crate::grant_balances::http::routes(side))
+            .merge(crate::issue_product::http::routes(side))
+            .merge(crate::record_payment::http::routes(side))
     }
 
     fn query_routes<V: callboard::Views>(side: &callboard_http::QuerySide<'_, V>) -> axum::Router {
@@ -55,5 +65,7 @@ impl callboard_http::HttpContext for Finance {
             .merge(crate::deals::http::routes(side))
             .merge(crate::grants::http::routes(side))
             .merge(crate::memberships::http::routes(side))
+            .merge(crate::calendar::http::routes(side))
+            .merge(crate::products::http::routes(side))
     }
 }

@@ -11,10 +11,14 @@ use callboard::{DecodeError, Event, EventType, Json, Log, RawEvent, to_json};
 use crate::activate_deal::DealActivated;
 use crate::close_funding_account::FundingAccountClosed;
 use crate::create_deal::DealCreated;
+use crate::cycle_system::SystemCycled;
 use crate::delete_deal::DealDeleted;
 use crate::deposit_to_company::DepositedToCompany;
 use crate::grant_balances::{AssetDrawn, BalancesGranted, CompanyDrawn, FundingAccountCredited};
+use crate::incur_late_fee::LateFeeIncurred;
+use crate::issue_product::ProductIssued;
 use crate::open_funding_account::FundingAccountOpened;
+use crate::record_payment::PaymentRecorded;
 use crate::register_asset::AssetRegistered;
 use crate::register_company::CompanyRegistered;
 use crate::revalue_asset::AssetRevalued;
@@ -60,6 +64,14 @@ pub enum FinanceEvent {
     CompanyDrawn(CompanyDrawn),
     /// A grant gave to a funding account.
     FundingAccountCredited(FundingAccountCredited),
+    /// A calendar date began.
+    SystemCycled(SystemCycled),
+    /// A financial product was issued.
+    ProductIssued(ProductIssued),
+    /// A payment for a product came in.
+    PaymentRecorded(PaymentRecorded),
+    /// A product bore a late fee.
+    LateFeeIncurred(LateFeeIncurred),
 }
 
 impl Event for FinanceEvent {
@@ -78,6 +90,10 @@ impl Event for FinanceEvent {
         AssetDrawn::TYPE,
         CompanyDrawn::TYPE,
         FundingAccountCredited::TYPE,
+        SystemCycled::TYPE,
+        ProductIssued::TYPE,
+        PaymentRecorded::TYPE,
+        LateFeeIncurred::TYPE,
         // One line per type.
     ];
 
@@ -97,6 +113,10 @@ impl Event for FinanceEvent {
             Self::AssetDrawn(_) => AssetDrawn::TYPE,
             Self::CompanyDrawn(_) => CompanyDrawn::TYPE,
             Self::FundingAccountCredited(_) => FundingAccountCredited::TYPE,
+            Self::SystemCycled(_) => SystemCycled::TYPE,
+            Self::ProductIssued(_) => ProductIssued::TYPE,
+            Self::PaymentRecorded(_) => PaymentRecorded::TYPE,
+            Self::LateFeeIncurred(_) => LateFeeIncurred::TYPE,
         }
     }
 
@@ -116,6 +136,10 @@ impl Event for FinanceEvent {
             Self::AssetDrawn(event) => to_json(event),
             Self::CompanyDrawn(event) => to_json(event),
             Self::FundingAccountCredited(event) => to_json(event),
+            Self::SystemCycled(event) => to_json(event),
+            Self::ProductIssued(event) => to_json(event),
+            Self::PaymentRecorded(event) => to_json(event),
+            Self::LateFeeIncurred(event) => to_json(event),
         }
     }
 
@@ -136,6 +160,10 @@ impl Event for FinanceEvent {
             (AssetDrawn::NAME, 1) => raw.data().map(Self::AssetDrawn),
             (CompanyDrawn::NAME, 1) => raw.data().map(Self::CompanyDrawn),
             (FundingAccountCredited::NAME, 1) => raw.data().map(Self::FundingAccountCredited),
+            (SystemCycled::NAME, 1) => raw.data().map(Self::SystemCycled),
+            (ProductIssued::NAME, 1) => raw.data().map(Self::ProductIssued),
+            (PaymentRecorded::NAME, 1) => raw.data().map(Self::PaymentRecorded),
+            (LateFeeIncurred::NAME, 1) => raw.data().map(Self::LateFeeIncurred),
             _ => Err(raw.unknown()),
         }
     }

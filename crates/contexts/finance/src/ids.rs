@@ -74,6 +74,10 @@ id!(
     /// A grant's identifier.
     GrantId
 );
+id!(
+    /// A financial product's identifier.
+    ProductId
+);
 
 /// Of the forms that a UUID has, one is taken, so that an identifier is written one way.
 fn hyphenated(text: &str) -> Result<Uuid, InvalidId> {

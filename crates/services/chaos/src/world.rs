@@ -34,6 +34,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "deals"),
     ("finance", "grants"),
     ("finance", "memberships"),
+    ("finance", "calendar"),
+    ("finance", "products"),
+    ("finance", "late-fees"),
 ];
 
 /// How many replicas each service has.

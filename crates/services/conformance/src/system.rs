@@ -9,6 +9,7 @@ use callboard_rabbitmq::testing::{Sandbox, amqp_url};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::api::Api;
+use crate::clock::HostClock;
 
 /// How the parts of Callboard are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "deals"),
     ("finance", "grants"),
     ("finance", "memberships"),
+    ("finance", "calendar"),
+    ("finance", "products"),
+    ("finance", "late-fees"),
 ];
 
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
@@ -171,6 +175,7 @@ fn config() -> Config {
         query_ops: any,
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
+        calendar: HostClock::new().calendar(),
         log_filter: "info".into(),
         log_json: None,
         no_migrate: false,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
+use callboard::cycle::{Calendar, Cycler};
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
 use callboard::subscription::{Connect, Subscriber, Supervisor};
 use callboard::writer::{Tap, Writer, WriterConfig};
-use callboard::{Context, Log, ProcessManager, Projection, Subscribers, Views};
+use callboard::{Context, Cycle, Log, ProcessManager, Projection, Subscribers, Views};
 use callboard_http::{CommandSide, Edge, HttpContext, QuerySide};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::lifecycle::Service;
 use crate::watched::Watched;
@@ -52,13 +53,15 @@ pub trait QueryStores: Views {
     fn projection<P: Projection>(&self) -> Self::Projection<P>;
 }
 
-/// Starts a context's writer and process managers. Returns its command routes once the writer has
-/// read the log and every process manager is registered: before that no listener may open.
+/// Starts a context's writer, process managers and daily cycles. Returns its command routes once the
+/// writer has read the log, every process manager is registered and every daily cycle has looked:
+/// before that no listener may open.
 pub async fn command_side<C: HttpContext>(
     service: &Service,
     watched: &Watched,
     stores: &impl CommandStores,
     edge: &Edge,
+    calendar: &Calendar,
 ) -> Router {
     let router = Arc::new(C::router());
     let (writer, commands) = Writer::new(stores.log(), &router, stores.tap(), WriterConfig::default());
@@ -79,6 +82,17 @@ pub async fn command_side<C: HttpContext>(
         let _ = started.await;
     }
     let _ = ready.wait_for(|ready| *ready).await;
+    let mut cycles = Cycles {
+        service,
+        stores,
+        commands: commands.clone(),
+        calendar,
+        looked: Vec::new(),
+    };
+    C::subscribers(&mut cycles);
+    for mut looked in cycles.looked {
+        let _ = looked.wait_for(|looked| *looked).await;
+    }
     C::command_routes(&CommandSide::new(commands, edge.clone()))
 }
 
@@ -112,6 +126,30 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
         self.service.spawn(
             format!("dispatcher {}", M::NAME),
             dispatcher.run(self.service.stopping.clone()),
+        );
+    }
+}
+
+/// Starts daily cycles: behind the process managers, so that these hear of the very first one.
+struct Cycles<'a, L: Log, S> {
+    service: &'a Service,
+    stores: &'a S,
+    commands: callboard::Commands<L>,
+    calendar: &'a Calendar,
+    looked: Vec<watch::Receiver<bool>>,
+}
+
+impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
+    fn projection<P: Projection<Log = L>>(&mut self) {}
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn cycle<C: Cycle<Log = L>>(&mut self) {
+        let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), self.calendar.clone());
+        self.looked.push(cycler.looked());
+        self.service.spawn(
+            format!("daily cycle {}", L::NAME),
+            cycler.run(self.service.stopping.clone()),
         );
     }
 }

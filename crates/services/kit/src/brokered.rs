@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use axum::Router;
+use callboard::cycle::Calendar;
 use callboard::{Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
@@ -95,6 +96,7 @@ impl<L: Log> QueryStores for QueryStoresOf<L> {
 
 struct Commanding {
     ground: Ground,
+    calendar: Calendar,
     routes: Router,
 }
 
@@ -126,7 +128,7 @@ impl Mount for Commanding {
             relay: handle,
             context: std::marker::PhantomData,
         };
-        let routes = command_side::<C>(service, watched, &stores, edge).await;
+        let routes = command_side::<C>(service, watched, &stores, edge, &self.calendar).await;
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         Ok(())
     }
@@ -237,6 +239,7 @@ pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
     tidy(&service, &ground.database, config.idempotency_keep);
     let mut commanding = Commanding {
         ground,
+        calendar: config.calendar.clone(),
         routes: Router::new(),
     };
     mount_all(&mut commanding).await?;

@@ -1,8 +1,13 @@
 //! The configuration: every setting, parsed and checked once.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use callboard::cycle::{Calendar, LOOK_EVERY, MissedDays};
+use jiff::tz::TimeZone;
+
+use crate::clock::host_clock;
 use crate::settings::{Settings, SettingsError};
 
 /// Which topology the command service runs.
@@ -35,6 +40,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
+    /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
+    pub calendar: Calendar,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
@@ -82,6 +89,7 @@ impl Config {
                 fits.then(|| text.to_owned())
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
+            calendar: calendar(settings)?,
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .ok()
@@ -98,6 +106,26 @@ impl Config {
             no_migrate: false,
         })
     }
+}
+
+fn calendar(settings: &Settings) -> Result<Calendar, SettingsError> {
+    let of = |name| Value::of(settings, name);
+    // Of this program's own data: the same names everywhere, whatever a host has installed.
+    let zones = jiff::tz::TimeZoneDatabase::bundled();
+    let zone_allowed = "`UTC` or the name of a time zone such as `Europe/Vienna`";
+    Ok(Calendar {
+        zone: of("CALLBOARD_TIME_ZONE").parse(zone_allowed, |name| match name {
+            "UTC" => Some(TimeZone::UTC),
+            name => zones.get(name).ok(),
+        })?,
+        missed: of("CALLBOARD_MISSED_DAYS").parse("`each` or `newest`", |text| match text {
+            "each" => Some(MissedDays::Each),
+            "newest" => Some(MissedDays::Newest),
+            _ => None,
+        })?,
+        clock: Arc::new(host_clock),
+        look_every: LOOK_EVERY,
+    })
 }
 
 /// A variable's value on its way to a type.
@@ -140,7 +168,9 @@ impl<'a> Value<'a> {
 
 #[cfg(test)]
 mod tests {
+    use callboard::cycle::MissedDays;
     use clap::Command;
+    use jiff::tz::TimeZone;
 
     use super::{Config, Topology};
     use crate::settings::{Settings, with_flags};
@@ -160,6 +190,8 @@ mod tests {
         assert_eq!(config.query_ops.to_string(), "127.0.0.1:4101");
         assert_eq!(config.queue_prefix, "dev");
         assert_eq!(config.idempotency_keep.as_secs(), 7 * 24 * 60 * 60);
+        assert_eq!(config.calendar.zone, TimeZone::UTC);
+        assert_eq!(config.calendar.missed, MissedDays::Each);
     }
 
     #[test]
@@ -173,6 +205,9 @@ mod tests {
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
+            ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),
+            ("CALLBOARD_TIME_ZONE", "+02:00", "the name of a time zone"),
+            ("CALLBOARD_MISSED_DAYS", "none", "`each` or `newest`"),
             ("LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("RUST_LOG", "info,=[", "a filter"),
         ] {
@@ -183,6 +218,18 @@ mod tests {
                 error.contains(name) && error.contains(value) && error.contains(allowed),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn time_zones_go_by_their_names() {
+        for name in ["UTC", "Europe/Vienna", "America/Sao_Paulo", "Pacific/Apia"] {
+            let settings = defaults()
+                .with("CALLBOARD_TIME_ZONE", name)
+                .with("CALLBOARD_MISSED_DAYS", "newest");
+            let calendar = Config::from_settings(&settings).expect(name).calendar;
+            assert_eq!(calendar.zone.iana_name(), Some(name));
+            assert_eq!(calendar.missed, MissedDays::Newest);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use callboard::cycle::Calendar;
 use callboard::log::LogReader;
 use callboard::memory::{
     MemoryBus, MemoryConnect, MemoryLog, MemoryProcessManagerStore, MemoryProjection, MemoryViews,
@@ -99,6 +100,7 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
 struct Embedding {
     service: Service,
     watched: Watched,
+    calendar: Calendar,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
@@ -110,7 +112,7 @@ impl Mount for Embedding {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let stores = Stores::default();
         projections::<C>(&self.service, &self.watched, &stores);
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge).await;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -139,6 +141,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let mut embedding = Embedding {
         service: service.clone(),
         watched: watched.clone(),
+        calendar: config.calendar.clone(),
         edge: edge.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),

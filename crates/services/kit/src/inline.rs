@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use callboard::cycle::Calendar;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
@@ -72,6 +73,7 @@ impl<L: Log> Subscribers<L> for Inlined<L> {
 struct Inlining {
     service: Service,
     watched: Watched,
+    calendar: Calendar,
     database: Database,
     edge: Edge,
     routes: Router,
@@ -100,7 +102,7 @@ impl Mount for Inlining {
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge).await;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
         let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -141,6 +143,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut inlining = Inlining {
         service: service.clone(),
         watched,
+        calendar: config.calendar.clone(),
         database,
         edge: edge.clone(),
         routes: Router::new(),

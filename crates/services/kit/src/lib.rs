@@ -4,6 +4,7 @@ mod admin;
 pub mod assembly;
 mod brokered;
 pub mod cli;
+mod clock;
 mod config;
 pub mod contexts;
 mod demo;

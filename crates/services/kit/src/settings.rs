@@ -101,6 +101,18 @@ pub const VARIABLES: &[Variable] = &[
         "how long idempotency keys are kept: 1 to 365 days",
     ),
     plain(
+        "CALLBOARD_TIME_ZONE",
+        "callboard-time-zone",
+        "UTC",
+        "whose dates the daily cycle publishes: `UTC`, or a name such as `Europe/Vienna`",
+    ),
+    plain(
+        "CALLBOARD_MISSED_DAYS",
+        "callboard-missed-days",
+        "each",
+        "dates that passed while no service ran: `each` is published, or the `newest` alone",
+    ),
+    plain(
         "RUST_LOG",
         "rust-log",
         "info",

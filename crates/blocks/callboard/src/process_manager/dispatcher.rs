@@ -92,9 +92,9 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
                 ) => kept = kept.or(Some(Box::new(error))),
                 Ok(_) => answered.push((command.position, command.index)),
                 Err(refusal) => {
-                    // An answer like any other: counted, logged, done.
+                    // An answer like any other: counted, logged, done. No client hears of it, so a person must.
                     metrics::counter!("callboard_process_manager_refusals_total", "name" => self.name).increment(1);
-                    tracing::info!(subscriber = self.name, command = &*command.name, position = %command.position, %refusal, "refused");
+                    tracing::warn!(subscriber = self.name, command = &*command.name, position = %command.position, %refusal, "refused");
                     answered.push((command.position, command.index));
                 }
             }

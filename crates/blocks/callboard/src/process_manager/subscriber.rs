@@ -12,6 +12,10 @@ use crate::panic_text;
 use crate::process_manager::{Advanced, PendingCommand, ProcessManager, ProcessManagerStore, Registration};
 use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, behind};
 
+/// A transaction ends behind the event with which it holds so many commands, or a long catch-up would
+/// gather all of its commands in memory and store them in one statement.
+const BATCH_COMMANDS: usize = 10_000;
+
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
 
 /// What was decided but couldn't be stored yet: stored first, before anything else is folded.
@@ -216,26 +220,38 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
         let Some(fresh) = behind(from, events) else {
             return Ok(Applied::NotNext { checkpoint: from });
         };
-        let Some(to) = fresh.last().map(Recorded::checkpoint) else {
+        let Some(last) = fresh.last().map(Recorded::checkpoint) else {
             return Ok(Applied::Moved {
                 checkpoint: from,
                 events: 0,
             });
         };
         self.fold_to(from).await?;
-        let mut commands = Vec::new();
-        // On an error nothing of the run is stored; the next fold begins anew where the state ran ahead.
+        let (mut from, mut commands, mut events) = (from, Vec::new(), 0);
+        // On an error nothing since the last transaction is stored; the next fold begins anew where the
+        // state ran ahead.
         for event in fresh {
             self.evolve(event)?;
             commands.extend(self.react(event)?);
+            events += 1;
+            let to = event.checkpoint();
+            if to == last || commands.len() >= BATCH_COMMANDS {
+                self.unsaved = Some(Unsaved {
+                    from,
+                    to,
+                    commands: std::mem::take(&mut commands),
+                    events: std::mem::take(&mut events),
+                });
+                match self.save(lock).await? {
+                    Some(Applied::Moved { .. }) => from = to,
+                    other => return Ok(other.unwrap_or(Applied::Busy)),
+                }
+            }
         }
-        self.unsaved = Some(Unsaved {
-            from,
-            to,
-            commands,
+        Ok(Applied::Moved {
+            checkpoint: last,
             events: fresh.len(),
-        });
-        Ok(self.save(lock).await?.unwrap_or(Applied::Busy))
+        })
     }
 
     async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {

@@ -165,10 +165,12 @@ pub trait Subscriber: Send + Sync + 'static {
     fn checkpoint(&mut self) -> impl Future<Output = Result<Checkpoint, SubscriberError>> + Send;
 
     /// Applies a gapless run in one transaction: locks the checkpoint, drops what it has applied
-    /// already, applies the rest and moves the checkpoint. All or nothing.
+    /// already, applies the rest and moves the checkpoint. All or nothing; a process manager with very
+    /// many commands does it in parts, each in a transaction with its checkpoint.
     ///
     /// # Errors
-    /// [`SubscriberError::Permanent`] names the event at fault; nothing was applied then.
+    /// [`SubscriberError::Permanent`] names the event at fault; neither it nor what is in its part was
+    /// applied.
     fn apply(
         &mut self,
         events: &[Recorded<<Self::Log as Log>::Event>],

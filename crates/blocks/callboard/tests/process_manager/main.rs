@@ -4,6 +4,7 @@
 mod bank;
 mod crashes;
 mod dispatches;
+mod many;
 mod starts;
 mod store;
 #[path = "../support/mod.rs"]

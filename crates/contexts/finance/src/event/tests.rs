@@ -8,6 +8,7 @@ const ASSET: &str = "00000000-0000-4000-8000-000000000002";
 const ACCOUNT: &str = "00000000-0000-4000-8000-000000000003";
 const DEAL: &str = "00000000-0000-4000-8000-000000000004";
 const GRANT: &str = "00000000-0000-4000-8000-000000000005";
+const PRODUCT: &str = "00000000-0000-4000-8000-00000000000a";
 
 /// Each type as it was released.
 fn samples() -> Vec<(&'static str, Value)> {
@@ -50,6 +51,16 @@ fn samples() -> Vec<(&'static str, Value)> {
             "FundingAccountCredited",
             json!({ "account": ACCOUNT, "company": COMPANY, "grant": GRANT, "amount": "2.50", "balance": "2.50" }),
         ),
+        (
+            "SystemCycled",
+            json!({ "new_date": "2026-03-01", "previous_date": "2026-02-28" }),
+        ),
+        ("ProductIssued", product_issued()),
+        (
+            "PaymentRecorded",
+            json!({ "product": PRODUCT, "amount": "0.50", "paid": "1.00", "outstanding": "9.00" }),
+        ),
+        ("LateFeeIncurred", late_fee_incurred()),
         // One entry per type.
     ]
 }
@@ -70,6 +81,33 @@ fn balances_granted() -> Value {
             { "company": COMPANY, "amount": "1.50", "balance": "7.00" },
         ],
         "credits": [{ "company": COMPANY, "account": ACCOUNT, "amount": "2.50", "balance": "2.50" }],
+    })
+}
+
+fn product_issued() -> Value {
+    json!({
+        "product": PRODUCT,
+        "amount": "10.00",
+        "due_date": "2026-02-28",
+        "daily_late_fee_rate": "0.0005",
+        "payer_role": "seller",
+        "companies": [{ "company": COMPANY, "role": "seller" }],
+        "asset": ASSET,
+        "deal": null,
+    })
+}
+
+fn late_fee_incurred() -> Value {
+    json!({
+        "product": PRODUCT,
+        "date": "2026-03-01",
+        "amount": "0.005",
+        "payer": COMPANY,
+        "asset": ASSET,
+        "asset_value": "9.99",
+        "daily_late_fee_rate": "0.0005",
+        "fees": "0.005",
+        "outstanding": "10.005",
     })
 }
 

@@ -22,6 +22,9 @@ const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "deals"),
     ("finance", "grants"),
     ("finance", "memberships"),
+    ("finance", "calendar"),
+    ("finance", "products"),
+    ("finance", "late-fees"),
 ];
 
 /// What one test has for itself.

@@ -1,0 +1,155 @@
+//! Sends what is due, hour after hour.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::Actor;
+use crate::cycle::{Calendar, Cycle, due};
+use crate::error_chain;
+use crate::event::{DecodeError, Log};
+use crate::log::{LogReader, ReadError};
+use crate::names::Version;
+use crate::receipt::{CommandContext, CommandError};
+use crate::subscription::Backoff;
+use crate::writer::Commands;
+
+/// How many events of the calendar are read at once.
+const PAGE: usize = 1_000;
+
+/// Why a look came to no end. The next one begins after a short while and takes up what is left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CycleError {
+    /// The log can't be read.
+    #[error("the newest date of the calendar can't be read")]
+    Read(#[source] ReadError),
+    /// An event of the calendar is of a later release.
+    #[error("the newest date of the calendar is unknown")]
+    Decode(#[source] DecodeError),
+    /// It isn't known whether the date was cycled, or it wasn't.
+    #[error("{date} is still to be cycled")]
+    Command {
+        /// Which date.
+        date: Date,
+        /// Why.
+        #[source]
+        source: CommandError,
+    },
+}
+
+/// Cycles the dates of one log. Any number of replicas may run one.
+pub struct Cycler<C: Cycle, R> {
+    reader: R,
+    commands: Commands<C::Log>,
+    calendar: Calendar,
+    looked: watch::Sender<bool>,
+    cycle: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C: Cycle, R: LogReader> Cycler<C, R> {
+    /// A cycler that reads the log with `reader` and sends to `commands`.
+    pub fn new(reader: R, commands: Commands<C::Log>, calendar: Calendar) -> Self {
+        Self {
+            reader,
+            commands,
+            calendar,
+            looked: watch::Sender::new(false),
+            cycle: std::marker::PhantomData,
+        }
+    }
+
+    /// True as soon as the first look has ended, well or not. A service opens no listener before, so
+    /// that whoever comes first finds today's date on the calendar.
+    pub fn looked(&self) -> watch::Receiver<bool> {
+        self.looked.subscribe()
+    }
+
+    /// Runs until `shutdown`: looks at once, and then an hour after each look has ended, so that two
+    /// never overlap. A look that fails is repeated with backoff, from a second to a minute.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        while !shutdown.is_cancelled() {
+            let look = self.run_once(&shutdown).await;
+            self.looked.send_replace(true);
+            match look {
+                Ok(_) => {
+                    backoff.reset();
+                    let _ = shutdown
+                        .run_until_cancelled(tokio::time::sleep(self.calendar.look_every))
+                        .await;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        log = C::Log::NAME,
+                        error = error_chain(&error),
+                        "the daily cycle waits a while"
+                    );
+                    backoff.wait(&shutdown).await;
+                }
+            }
+        }
+    }
+
+    /// One look: cycles what is due, in order, and returns the dates that it was the one to cycle.
+    /// It ends early, between two dates, on `shutdown`. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// [`CycleError`] names the date at which it ended; those before are cycled.
+    pub async fn run_once(&self, shutdown: &CancellationToken) -> Result<Vec<Date>, CycleError> {
+        let newest = self.newest().await?;
+        let (zone, now) = (&self.calendar.zone, self.calendar.clock.now());
+        let mut cycled = Vec::new();
+        for date in due(zone, newest, now, self.calendar.missed) {
+            if shutdown.is_cancelled() {
+                break;
+            }
+            match self.commands.execute(C::on(date), context(date)).await {
+                Ok(_) => {
+                    tracing::info!(log = C::Log::NAME, %date, "cycled");
+                    cycled.push(date);
+                }
+                // An answer: another replica was first.
+                Err(CommandError::Refused(refusal)) => {
+                    tracing::debug!(log = C::Log::NAME, %date, %refusal, "not cycled");
+                }
+                Err(source) => return Err(CycleError::Command { date, source }),
+            }
+        }
+        Ok(cycled)
+    }
+
+    /// The newest date of the calendar, read anew each time: the log may have been put back.
+    async fn newest(&self) -> Result<Option<Date>, CycleError> {
+        let head = self.reader.head().await.map_err(CycleError::Read)?.position;
+        let stream = C::on(Date::MIN).stream();
+        let (mut after, mut newest) = (Version::default(), None);
+        loop {
+            let from = [(stream.clone(), after)];
+            let read = self.reader.read_streams(&from, head, PAGE);
+            let events = read.await.map_err(CycleError::Read)?;
+            for event in &events {
+                let event = event.decode().map_err(CycleError::Decode)?;
+                newest = newest.max(C::date_of(&event.event));
+                after = event.version;
+            }
+            if events.len() < PAGE {
+                return Ok(newest);
+            }
+        }
+    }
+}
+
+fn context(date: Date) -> CommandContext {
+    CommandContext {
+        actor: Actor {
+            id: Some("cycle".into()),
+            ..Actor::default()
+        },
+        // Whatever a cycle sets off can be found by it.
+        correlation_id: Some(format!("cycle-{date}").into()),
+        ..CommandContext::default()
+    }
+}
