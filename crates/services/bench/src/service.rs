@@ -53,7 +53,7 @@ impl Deployment {
         std::fs::create_dir(&logs).with_context(|| format!("can't make {}", logs.display()))?;
         Ok(Self {
             database: TestDatabase::create().await,
-            sandbox: Sandbox::new(&SUBSCRIBERS),
+            sandbox: Sandbox::new(SUBSCRIBERS),
             logs,
         })
     }

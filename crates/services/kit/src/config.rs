@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::cycle::{Calendar, LOOK_EVERY, MissedDays};
+use callboard_http::{BearerTokens, TokenAlgorithm};
 use jiff::tz::TimeZone;
 
 use crate::clock::host_clock;
@@ -17,6 +18,15 @@ pub enum Topology {
     Brokered,
     /// Postgres only, projections in the append's transaction.
     Inline,
+}
+
+/// Who requests are sent by.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Whoever the headers name.
+    Development,
+    /// Whoever a bearer token was signed for.
+    Token(BearerTokens),
 }
 
 /// What a service needs to know. Its `Debug` prints no password.
@@ -42,6 +52,8 @@ pub struct Config {
     pub idempotency_keep: Duration,
     /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
     pub calendar: Calendar,
+    /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
+    pub auth: Auth,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
@@ -90,6 +102,7 @@ impl Config {
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
             calendar: calendar(settings)?,
+            auth: auth(settings)?,
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .ok()
@@ -128,6 +141,27 @@ fn calendar(settings: &Settings) -> Result<Calendar, SettingsError> {
     })
 }
 
+fn auth(settings: &Settings) -> Result<Auth, SettingsError> {
+    let of = |name| Value::of(settings, name);
+    let by_token = of("CALLBOARD_AUTH").parse("`development` or `token`", |text| match text {
+        "development" => Some(false),
+        "token" => Some(true),
+        _ => None,
+    })?;
+    let named = |text: &str| TokenAlgorithm::ALL.into_iter().find(|known| known.name() == text);
+    let algorithm = of("CALLBOARD_TOKEN_ALGORITHM").parse("`HS256`, `RS256`, `ES256` or `EdDSA`", named)?;
+    if !by_token {
+        return Ok(Auth::Development);
+    }
+    let key = format!(
+        "{} for {}, as CALLBOARD_AUTH is `token`",
+        algorithm.key_form(),
+        algorithm.name()
+    );
+    let tokens = of("CALLBOARD_TOKEN_KEY").parse(&key, |text| BearerTokens::new(algorithm, text).ok())?;
+    Ok(Auth::Token(tokens))
+}
+
 /// A variable's value on its way to a type.
 struct Value<'a> {
     name: &'static str,
@@ -139,13 +173,13 @@ impl<'a> Value<'a> {
     fn of(settings: &'a Settings, name: &'static str) -> Self {
         let (text, source) = settings
             .get(name)
-            .map_or(("", String::new()), |(text, source)| (text, source.to_string()));
+            .map_or(("", "default".to_owned()), |(text, source)| (text, source.to_string()));
         Self { name, text, source }
     }
 
     fn parse<T>(&self, allowed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, SettingsError> {
         parse(self.text).ok_or_else(|| {
-            let shown = crate::settings::mask(self.text);
+            let shown = crate::settings::masked(self.name, self.text);
             SettingsError(format!(
                 "{} is {shown:?} (from: {}): it must be {allowed}",
                 self.name, self.source
@@ -172,7 +206,7 @@ mod tests {
     use clap::Command;
     use jiff::tz::TimeZone;
 
-    use super::{Config, Topology};
+    use super::{Auth, Config, Topology};
     use crate::settings::{Settings, with_flags};
 
     fn defaults() -> Settings {
@@ -208,6 +242,12 @@ mod tests {
             ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),
             ("CALLBOARD_TIME_ZONE", "+02:00", "the name of a time zone"),
             ("CALLBOARD_MISSED_DAYS", "none", "`each` or `newest`"),
+            ("CALLBOARD_AUTH", "none", "`development` or `token`"),
+            (
+                "CALLBOARD_TOKEN_ALGORITHM",
+                "none",
+                "`HS256`, `RS256`, `ES256` or `EdDSA`",
+            ),
             ("LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("RUST_LOG", "info,=[", "a filter"),
         ] {
@@ -230,6 +270,29 @@ mod tests {
             let calendar = Config::from_settings(&settings).expect(name).calendar;
             assert_eq!(calendar.zone.iana_name(), Some(name));
             assert_eq!(calendar.missed, MissedDays::Newest);
+        }
+    }
+
+    #[test]
+    fn tokens_need_a_key_that_suits_their_algorithm() {
+        const SECRET: &str = "0123456789abcdef0123456789abcdef";
+        let by_token = || defaults().with("CALLBOARD_AUTH", "token");
+        let auth = |settings: &Settings| Config::from_settings(settings).map(|config| config.auth);
+        assert!(matches!(auth(&defaults()), Ok(Auth::Development)));
+        let with_key = by_token().with("CALLBOARD_TOKEN_KEY", SECRET);
+        assert!(matches!(auth(&with_key), Ok(Auth::Token(_))));
+        let missing = auth(&by_token()).expect_err("no key").to_string();
+        assert_eq!(
+            missing,
+            "CALLBOARD_TOKEN_KEY is \"\" (from: default): it must be a secret of at least 32 bytes for HS256, \
+             as CALLBOARD_AUTH is `token`"
+        );
+        let short = by_token().with("CALLBOARD_TOKEN_KEY", &SECRET[1..]);
+        let no_pem = with_key.with("CALLBOARD_TOKEN_ALGORITHM", "RS256");
+        for wrong in [short, no_pem] {
+            let error = auth(&wrong).expect_err("a wrong key").to_string();
+            assert!(error.contains("CALLBOARD_TOKEN_KEY is \"****\""), "{error}");
+            assert!(!error.contains("0123456789"), "{error}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::command::Actor;
 use crate::cycle::{Calendar, Cycle, due};
 use crate::error_chain;
 use crate::event::{DecodeError, Log};
-use crate::log::{LogReader, ReadError};
+use crate::log::{LogReader, ReadError, StreamEvents};
 use crate::names::Version;
 use crate::receipt::{CommandContext, CommandError};
 use crate::subscription::Backoff;
@@ -129,13 +129,13 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
         loop {
             let from = [(stream.clone(), after)];
             let read = self.reader.read_streams(&from, head, PAGE);
-            let events = read.await.map_err(CycleError::Read)?;
+            let StreamEvents { events, more } = read.await.map_err(CycleError::Read)?;
             for event in &events {
                 let event = event.decode().map_err(CycleError::Decode)?;
                 newest = newest.max(C::date_of(&event.event));
                 after = event.version;
             }
-            if events.len() < PAGE {
+            if !more {
                 return Ok(newest);
             }
         }

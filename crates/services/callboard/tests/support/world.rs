@@ -15,6 +15,8 @@ const SUBSCRIBERS: &[(&str, &str)] = &[
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
+    ("tickets", "tickets"),
+    ("tickets", "ticket_history"),
     ("warehouse", "observer"),
     ("finance", "companies"),
     ("finance", "assets"),
@@ -60,7 +62,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(&SUBSCRIBERS);
+        let sandbox = Sandbox::new(SUBSCRIBERS);
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),
