@@ -37,7 +37,7 @@ pub use parking::OnFailure;
 pub use process_manager::{ProcessManager, Reaction};
 pub use projection::Projection;
 pub use receipt::{CommandContext, CommandError, Executed, IfMatch, Receipt, ReceiptEvent};
-pub use router::{RouteError, Router};
+pub use router::{ListedCommand, RouteError, Router};
 pub use view::{Page, Standing, View, ViewError, Views};
 pub use world::World;
 pub use writer::Commands;

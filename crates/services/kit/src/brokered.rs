@@ -194,7 +194,7 @@ async fn show(
         .check("broker", move || broker.check())
         .check("start", move || started.check());
     let admin = shown.admin.clone();
-    serve_ops(service, listener, edge, ready, watched.clone(), admin);
+    serve_ops(service, listener, edge, ready, watched.clone(), admin).await?;
     Ok(shown)
 }
 

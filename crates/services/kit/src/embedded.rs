@@ -159,7 +159,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let handle = AdminHandle::default();
     handle.open(admin);
     let ready = readiness(&service, &watched);
-    serve_ops(&service, ops, &edge, ready, watched, handle);
+    serve_ops(&service, ops, &edge, ready, watched, handle).await?;
     let routes = routes.merge(feed.routes());
     if demo {
         crate::demo::fill(&routes).await?;

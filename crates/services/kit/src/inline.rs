@@ -132,7 +132,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let ready = readiness(&service, &watched)
         .check("database", move || database.check())
         .check("start", move || up.check());
-    serve_ops(&service, ops, &edge, ready, watched.clone(), admin.clone());
+    serve_ops(&service, ops, &edge, ready, watched.clone(), admin.clone()).await?;
 
     let database = open(&service, config, "callboard-command", &probe).await?;
     tidy(&service, &database, config.idempotency_keep);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use callboard::parking::Parking;
-use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard::{ListedCommand, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::HttpContext;
 use callboard_postgres::{
     Database, DatabaseConfig, PgLog, PgParking, PostgresError, Rebuildable, SchemaStatus, inspect,
@@ -89,6 +89,26 @@ pub fn explain_broker(config: &Config, error: &BrokerError) -> String {
 pub fn topology(config: &Config) -> anyhow::Result<Topology> {
     Topology::new(&config.queue_prefix)
         .with_context(|| format!("MESSAGING_QUEUE_PREFIX: {:?} can't be a prefix", config.queue_prefix))
+}
+
+/// Every command of every context, by log and name, as their routers have them.
+///
+/// # Errors
+/// None: listing them starts nothing.
+pub async fn routes() -> anyhow::Result<Vec<ListedCommand>> {
+    let mut routes = Routes::default();
+    mount_all(&mut routes).await?;
+    Ok(routes.0)
+}
+
+#[derive(Default)]
+struct Routes(Vec<ListedCommand>);
+
+impl Mount for Routes {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        self.0.extend(C::router().list());
+        Ok(())
+    }
 }
 
 /// A subscriber of this code: its log and its name.
