@@ -9,10 +9,12 @@ mod command;
 mod context;
 pub mod contract;
 mod event;
+pub mod event_handler;
 pub mod log;
 pub mod memory;
 mod names;
 pub mod parking;
+pub mod pipeline;
 pub mod process_manager;
 pub mod projection;
 mod receipt;
@@ -31,6 +33,7 @@ pub use event::{
     DecodeError, EVENT_MAX_BYTES, EVENT_TYPE_MAX, Event, EventType, Json, Log, METADATA_FIELD_MAX, METADATA_MAX_BYTES,
     Metadata, PublicEvent, RawEvent, Recorded, to_json,
 };
+pub use event_handler::{EventHandler, HandlerError};
 pub use log::IdempotencyKey;
 pub use names::{Checkpoint, InvalidStreamName, Position, StreamName, Version};
 pub use parking::OnFailure;
