@@ -28,7 +28,7 @@ pub(crate) use checkpoint::{Stored, lock, read, read_named, version_of};
 pub(crate) use failure::Failure;
 pub(crate) use fold::{fold_run, load};
 pub use parked::PgParking;
-pub(crate) use parking::{ToPark, park_into, take_run};
+pub(crate) use parking::{ToPark, park_into, parked_event, take_run};
 pub(crate) use table::{Table, as_text};
 
 /// How often a run is tried again after a deadlock or a serialization failure.
