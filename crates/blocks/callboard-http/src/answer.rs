@@ -54,6 +54,16 @@ impl<T> Row<T> {
             headers: self.headers,
         }
     }
+
+    /// One object of the row and a page of rows about it, with the page's `Link`.
+    pub fn with<R, U>(self, page: Rows<R>, form: impl FnOnce(T, Vec<R>) -> U) -> Row<U> {
+        let mut headers = self.headers;
+        headers.extend(page.next.map(|next| (header::LINK, next)));
+        Row {
+            row: form(self.row, page.rows),
+            headers,
+        }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Row<T> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use callboard::log::Fingerprint;
 use callboard::{Actor, Command, CommandContext, Commands, Executed, IdempotencyKey, Log, Position};
+use uuid::Uuid;
 
 use crate::edge::{Edge, Limits};
 use crate::headers::{self, CALLBOARD_POSITION, IDEMPOTENT_REPLAYED};
+use crate::listing::{parameters, unknown};
 use crate::observe::CorrelationId;
 use crate::problem::{Problem, etag};
 
@@ -43,17 +45,26 @@ impl<L: Log> FromRef<CommandSide<L>> for Limits {
     }
 }
 
-/// Who sends a command, and everything that its headers say. Make it a handler's first argument:
-/// authentication comes before every other check.
+/// Who sends a command, and everything that its headers and its query say. Make it a handler's
+/// first argument: authentication comes before every other check.
+///
+/// Every command takes the query parameter `validate_only`: `true` asks whether the request itself
+/// is right. Then nothing is decided or recorded, and no state is needed.
 pub struct CommandRequest<L: Log> {
     commands: Commands<L>,
     context: CommandContext,
+    validate_only: bool,
 }
 
 impl<L: Log> CommandRequest<L> {
     /// Who sends it.
     pub fn actor(&self) -> &Actor {
         &self.context.actor
+    }
+
+    /// A fresh id for what a creation makes, unless the client gave one.
+    pub fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
     }
 
     /// The fingerprint to compare repeats by, for a creation whose id the server makes: taken of
@@ -64,12 +75,16 @@ impl<L: Log> CommandRequest<L> {
         self
     }
 
-    /// Executes the command. Dropping the future is safe: the command completes or never began.
+    /// Executes the command, or only finds it valid if that was asked for. Dropping the future is
+    /// safe: the command completes or never began.
     ///
     /// # Errors
     /// The [`Problem`] that answers why it was not done.
     pub async fn execute<C: Command<Log = L>>(self, command: C) -> Result<Done, Problem> {
-        Ok(Done(self.commands.execute(command, self.context).await?))
+        if self.validate_only {
+            return Ok(Done::Valid);
+        }
+        Ok(Done::Executed(self.commands.execute(command, self.context).await?))
     }
 }
 
@@ -78,6 +93,7 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
 
     async fn from_request_parts(parts: &mut Parts, side: &CommandSide<L>) -> Result<Self, Problem> {
         let actor = side.edge.actor(&parts.headers).await?;
+        let validate_only = validate_only(&parts.uri)?;
         let scope = format!("client:{}", actor.organisation.as_deref().unwrap_or("-"));
         let key = headers::idempotency_key(&parts.headers)?;
         let own = headers::correlation_id(&parts.headers)?;
@@ -103,17 +119,39 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
         Ok(Self {
             commands: side.commands.clone(),
             context,
+            validate_only,
         })
     }
 }
 
-/// The answer to a command that was done: its receipt.
+/// What a command's query says: nothing else than whether it is only to be validated.
+fn validate_only(uri: &Uri) -> Result<bool, Problem> {
+    let mut only = false;
+    for (name, value) in parameters(uri)? {
+        only = match (&*name, &*value) {
+            ("validate_only", "true") => true,
+            ("validate_only", "false") => false,
+            ("validate_only", _) => return Err(Problem::invalid("invalid-query", "/validate_only", "true or false")),
+            _ => return Err(unknown(&name)),
+        };
+    }
+    Ok(only)
+}
+
+/// The answer to a command that was done: its receipt; 204 to one that was only to be validated.
 #[derive(Debug, Clone)]
-pub struct Done(pub Executed);
+pub enum Done {
+    /// It was executed.
+    Executed(Executed),
+    /// Nothing is wrong with the request. Whether the rules would take it is not known.
+    Valid,
+}
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        let Executed { receipt, replayed } = self.0;
+        let Self::Executed(Executed { receipt, replayed }) = self else {
+            return StatusCode::NO_CONTENT.into_response();
+        };
         let position = position_header(&receipt.log, receipt.position);
         let headers = [(CALLBOARD_POSITION, position), (header::ETAG, etag(receipt.version))];
         let mut response = (headers, Json(receipt)).into_response();

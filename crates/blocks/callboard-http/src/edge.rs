@@ -99,7 +99,7 @@ impl Edge {
     }
 
     pub(crate) async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Problem> {
-        Ok(self.authenticate.authenticate(headers).await?)
+        self.authenticate.authenticate(headers).await
     }
 }
 

@@ -21,13 +21,20 @@ pub const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-
 /// Which preference an answer has followed (RFC 7240).
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// 1 to 255 visible characters: in development, who sends a request.
+pub const CALLBOARD_ACTOR: HeaderName = HeaderName::from_static("callboard-actor");
+/// 1 to 255 visible characters: in development, the organisation that the actor acts in.
+pub const CALLBOARD_ORGANISATION: HeaderName = HeaderName::from_static("callboard-organisation");
+/// `agent,lead`: in development, the actor's roles; at most 255 characters.
+pub const CALLBOARD_ROLES: HeaderName = HeaderName::from_static("callboard-roles");
+
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Postgres counts positions in signed 64-bit integers.
 const POSITION_MAX: u64 = i64::MAX as u64;
 
-fn invalid(name: &HeaderName, rule: &str) -> Problem {
+pub(crate) fn invalid(name: &HeaderName, rule: &str) -> Problem {
     Problem::invalid("invalid-header", format!("/{name}"), rule)
 }
 
@@ -41,17 +48,35 @@ fn once<'h>(headers: &'h HeaderMap, name: &HeaderName, rule: &str) -> Result<Opt
     }
 }
 
+/// Whether a text is 1 to 255 visible characters.
+pub(crate) fn is_visible(text: &str) -> bool {
+    (1..=METADATA_FIELD_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// A header of 1 to 255 visible characters.
-fn visible(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Arc<str>>, Problem> {
+pub(crate) fn visible(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Arc<str>>, Problem> {
     const RULE: &str = "1 to 255 visible characters";
     let Some(value) = once(headers, name, RULE)? else {
         return Ok(None);
     };
-    let fits = (1..=METADATA_FIELD_MAX).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
+    if is_visible(value) {
         Ok(Some(value.into()))
     } else {
         Err(invalid(name, RULE))
+    }
+}
+
+/// Roles, separated by commas.
+pub(crate) fn roles(headers: &HeaderMap) -> Result<Vec<Arc<str>>, Problem> {
+    const RULE: &str = "roles such as agent,lead: visible characters, at most 255, separated by commas";
+    let Some(value) = once(headers, &CALLBOARD_ROLES, RULE)? else {
+        return Ok(Vec::new());
+    };
+    let roles: Vec<&str> = value.split(',').map(|role| role.trim_matches(' ')).collect();
+    if value.len() <= METADATA_FIELD_MAX && roles.iter().all(|role| is_visible(role)) {
+        Ok(roles.into_iter().map(Arc::from).collect())
+    } else {
+        Err(invalid(&CALLBOARD_ROLES, RULE))
     }
 }
 

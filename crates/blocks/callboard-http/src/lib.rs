@@ -22,15 +22,18 @@ mod strict;
 
 pub use admin::{AdminError, AdminSubscriber, Administer, admin_routes};
 pub use answer::{Row, Rows};
-pub use auth::{Anonymous, Authenticate, Unauthenticated};
+pub use auth::{
+    Anonymous, Authenticate, BearerTokens, DevelopmentHeaders, InvalidTokenKey, TOKEN_SECRET_MIN, TokenAlgorithm,
+    Unauthenticated,
+};
 pub use body::JsonBody;
 pub use command::{CommandRequest, CommandSide, Done};
 pub use context::HttpContext;
 pub use edge::{Edge, Limits};
 pub use feed::{EVENTS_DEFAULT, EVENTS_MAX, EventFeed, FeedWaker};
 pub use headers::{
-    CALLBOARD_INCOMPLETE, CALLBOARD_POSITION, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED,
-    X_CORRELATION_ID,
+    CALLBOARD_ACTOR, CALLBOARD_INCOMPLETE, CALLBOARD_ORGANISATION, CALLBOARD_POSITION, CALLBOARD_ROLES,
+    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, X_CORRELATION_ID,
 };
 pub use listing::{LIST_DEFAULT, LIST_MAX, Listing};
 pub use ops::{Readiness, ops_routes};

@@ -24,6 +24,7 @@ type Parse = fn(&str) -> Result<Value, String>;
 /// query parameter is refused.
 pub struct Listing {
     order_by: Option<&'static str>,
+    only: Vec<(&'static str, Value)>,
     filters: Vec<(&'static str, Parse)>,
 }
 
@@ -32,6 +33,7 @@ impl Listing {
     pub fn by_key() -> Self {
         Self {
             order_by: None,
+            only: Vec::new(),
             filters: Vec::new(),
         }
     }
@@ -40,8 +42,17 @@ impl Listing {
     pub fn by(column: &'static str) -> Self {
         Self {
             order_by: Some(column),
+            only: Vec::new(),
             filters: Vec::new(),
         }
+    }
+
+    /// Keeps the rows with this value in a column, whatever the client asks for; `null` keeps those
+    /// without one.
+    #[must_use]
+    pub fn only(mut self, column: &'static str, value: impl Into<Value>) -> Self {
+        self.only.push((column, value.into()));
+        self
     }
 
     /// Takes a filter: a query parameter of the column's name, parsed as a `T`, keeps the rows
@@ -59,6 +70,7 @@ impl Listing {
     pub(crate) fn page<P: Projection>(&self, uri: &Uri) -> Result<Page, Problem> {
         let mut page = Page {
             order_by: self.order_by,
+            equal: self.only.clone(),
             limit: LIST_DEFAULT,
             ..Page::default()
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri};
 use callboard::{Actor, Log, Page, Position, Projection, Standing, View, Views};
@@ -57,26 +57,36 @@ impl<P: Projection> Clone for ViewSide<P> {
 }
 
 /// A query of one view. Make it a handler's first argument: authentication comes before every
-/// other check.
+/// other check. A handler that reads several views takes one of each; they wait no longer together
+/// than one does.
 pub struct ViewQuery<P: Projection> {
     side: ViewSide<P>,
     actor: Actor,
     uri: Uri,
     wanted: Option<Position>,
     wait: Option<Duration>,
+    deadline: Instant,
 }
 
-impl<P: Projection> FromRequestParts<ViewSide<P>> for ViewQuery<P> {
+impl<S, P> FromRequestParts<S> for ViewQuery<P>
+where
+    S: Send + Sync,
+    P: Projection,
+    ViewSide<P>: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, side: &ViewSide<P>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let side = ViewSide::<P>::from_ref(state);
         let actor = side.edge.actor(&parts.headers).await?;
+        let wait = headers::prefer_wait(&parts.headers, WAIT_MAX)?;
         Ok(Self {
-            side: side.clone(),
             actor,
             uri: parts.uri.clone(),
             wanted: headers::wanted_position(&parts.headers, P::Log::NAME, &side.edge.logs)?,
-            wait: headers::prefer_wait(&parts.headers, WAIT_MAX)?,
+            wait,
+            deadline: Instant::now() + wait.unwrap_or(WAIT_DEFAULT),
+            side,
         })
     }
 }
@@ -93,6 +103,11 @@ impl<P: Projection> ViewQuery<P> {
     /// The [`Problem`] that answers a wrong parameter, a view that is still behind, or one that
     /// can't be read.
     pub async fn list(self, listing: Listing) -> Result<Rows<P::Row>, Problem> {
+        Ok(self.listed(listing).await?.1)
+    }
+
+    /// A page of rows, with where the view stood before they were read.
+    async fn listed(self, listing: Listing) -> Result<(Standing, Rows<P::Row>), Problem> {
         let page = listing.page::<P>(&self.uri)?;
         let standing = self.caught_up().await?;
         // One row more than asked for tells whether there is a next page.
@@ -110,11 +125,8 @@ impl<P: Projection> ViewQuery<P> {
             let link = next_link(&self.uri, "cursor", &cursor::encode::<P>(&page, last));
             HeaderValue::try_from(link).expect("a URI and a cursor are visible characters")
         });
-        Ok(Rows {
-            rows,
-            next,
-            headers: answer::headers(P::Log::NAME, standing, self.wait),
-        })
+        let headers = answer::headers(P::Log::NAME, standing, self.wait);
+        Ok((standing, Rows { rows, next, headers }))
     }
 
     /// The row of this key; `missing` is the detail of the 404 where there is none. Dropping the
@@ -127,8 +139,46 @@ impl<P: Projection> ViewQuery<P> {
         if let Some((name, _)) = parameters(&self.uri)?.first() {
             return Err(unknown(name));
         }
-        let headers = answer::headers(P::Log::NAME, self.caught_up().await?, self.wait);
-        match self.side.view.get(key).await? {
+        let standing = self.caught_up().await?;
+        self.row(key, standing, missing, |_| true).await
+    }
+
+    /// The row of this key with a page of what another view lists about it: rows that are as new as
+    /// the row, or newer. A row that `shown` doesn't let through is as missing as one that isn't
+    /// there. The query parameters, and the `Link` to the next page, are those of the list.
+    /// Dropping the future is safe.
+    ///
+    /// # Errors
+    /// The [`Problem`] that answers a missing row, a wrong parameter, a view that is still behind,
+    /// or one that can't be read.
+    pub async fn one_with<Q: Projection<Log = P::Log>>(
+        self,
+        key: &P::Key,
+        missing: &str,
+        shown: impl FnOnce(&P::Row) -> bool,
+        mut list: ViewQuery<Q>,
+        listing: Listing,
+    ) -> Result<(Row<P::Row>, Rows<Q::Row>), Problem> {
+        listing.page::<Q>(&self.uri)?;
+        let standing = self.caught_up().await?;
+        let mut one = self.row(key, standing, missing, shown).await?;
+        list.wanted = list.wanted.max(Some(standing.position));
+        let (listed, rows) = list.listed(listing).await?;
+        // Of the two, the row is the one that may be older.
+        let parked = standing.parked + listed.parked;
+        one.headers = answer::headers(P::Log::NAME, Standing { parked, ..standing }, self.wait);
+        Ok((one, rows))
+    }
+
+    async fn row(
+        &self,
+        key: &P::Key,
+        standing: Standing,
+        missing: &str,
+        shown: impl FnOnce(&P::Row) -> bool,
+    ) -> Result<Row<P::Row>, Problem> {
+        let headers = answer::headers(P::Log::NAME, standing, self.wait);
+        match self.side.view.get(key).await?.filter(shown) {
             Some(row) => Ok(Row { row, headers }),
             None => Err(Problem::not_found(missing).headers(headers)),
         }
@@ -140,9 +190,8 @@ impl<P: Projection> ViewQuery<P> {
         let Some(wanted) = self.wanted else {
             return Ok(view.standing().await?);
         };
-        let deadline = Instant::now() + self.wait.unwrap_or(WAIT_DEFAULT);
         let standing = tokio::select! {
-            standing = view.wait_for(wanted, deadline) => standing?,
+            standing = view.wait_for(wanted, self.deadline) => standing?,
             () = self.side.edge.draining.cancelled() => view.standing().await?,
         };
         if standing.position >= wanted {

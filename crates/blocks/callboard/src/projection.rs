@@ -44,6 +44,12 @@ pub trait Projection: Send + Sync + 'static {
     /// The keys whose rows an event touches.
     fn keys(event: &<Self::Log as Log>::Event) -> Vec<Self::Key>;
 
+    /// The same of an event as it was recorded, for keys that hold its version or position. By
+    /// default they are those of [`Projection::keys`]; nobody else asks for those.
+    fn keys_recorded(event: &Recorded<<Self::Log as Log>::Event>) -> Vec<Self::Key> {
+        Self::keys(&event.event)
+    }
+
     /// The row of `key` after the event; `None` deletes it.
     fn fold(key: &Self::Key, row: Option<Self::Row>, event: &Recorded<<Self::Log as Log>::Event>) -> Option<Self::Row>;
 }
@@ -83,7 +89,7 @@ pub fn keys_of<P: Projection>(events: &[Recorded<EventOf<P>>]) -> Result<Vec<P::
 /// # Errors
 /// [`FoldPanic`] when [`Projection::keys`] panics.
 pub fn keys_touched<P: Projection>(event: &Recorded<EventOf<P>>) -> Result<Vec<P::Key>, FoldPanic> {
-    guarded(event, || P::keys(&event.event))
+    guarded(event, || P::keys_recorded(event))
 }
 
 /// Folds events into rows. `rows` holds the row of every key of [`keys_of`] that has one; returns

@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use callboard_kit::cli::Invocation;
-use callboard_kit::start_embedded;
+use callboard_kit::{Auth, start_embedded};
 
 /// Runs until a signal.
 pub(crate) async fn run(invocation: &Invocation) -> anyhow::Result<()> {
-    let demo = !invocation.matches.get_flag("no-demo");
+    // The demo is told over the routes, by people who have no tokens.
+    let told = matches!(invocation.config.auth, Auth::Development);
+    let demo = told && !invocation.matches.get_flag("no-demo");
     let running = start_embedded(&invocation.config, demo).await?;
     let banner = banner(
         &running.http.to_string(),

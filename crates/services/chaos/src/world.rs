@@ -23,11 +23,13 @@ use crate::tally::{self, Keeper};
 pub const LOG: &str = <Warehouse as callboard::Log>::NAME;
 
 /// Everyone who has a queue.
-pub const SUBSCRIBERS: [(&str, &str); 4] = [
+pub const SUBSCRIBERS: [(&str, &str); 6] = [
     (LOG, "products"),
     (LOG, "low_stock"),
     (LOG, "low-product-quantity-notification"),
     (LOG, "tally"),
+    ("tickets", "tickets"),
+    ("tickets", "ticket_history"),
 ];
 
 /// How many replicas each service has.

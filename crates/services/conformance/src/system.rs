@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use callboard_kit::{Config, Running, start_command, start_embedded, start_inline, start_projector};
+use callboard_kit::{Auth, Config, Running, start_command, start_embedded, start_inline, start_projector};
 use callboard_postgres::testing::TestDatabase;
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
 use tokio::runtime::{Builder, Runtime};
@@ -26,6 +26,8 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
+    ("tickets", "tickets"),
+    ("tickets", "ticket_history"),
 ];
 
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
@@ -165,6 +167,7 @@ fn config() -> Config {
         query_ops: any,
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
+        auth: Auth::Development,
         log_filter: "info".into(),
         log_json: None,
         no_migrate: false,

@@ -231,7 +231,7 @@ async fn ground(
 /// a broker that is away is done without.
 pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
     let (service, watched) = (Service::new(), Watched::default());
-    let edge = edge(&service);
+    let edge = edge(&service, config, config.command_http);
     let shown = show(&service, &watched, &edge, "COMMAND_OPS_ADDR", config.command_ops).await?;
     let ground = ground(&service, watched, &edge, config, "callboard-command", &shown).await?;
     tidy(&service, &ground.database, config.idempotency_keep);
@@ -258,7 +258,7 @@ pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
 /// As [`start_command`].
 pub async fn start_projector(config: &Config) -> anyhow::Result<Running> {
     let (service, watched) = (Service::new(), Watched::default());
-    let edge = edge(&service);
+    let edge = edge(&service, config, config.query_http);
     let shown = show(&service, &watched, &edge, "QUERY_OPS_ADDR", config.query_ops).await?;
     let ground = ground(&service, watched, &edge, config, "callboard-projector", &shown).await?;
     let mut projecting = Projecting {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use callboard_http::{BearerTokens, TokenAlgorithm};
+
 use crate::settings::{Settings, SettingsError};
 
 /// Which topology the command service runs.
@@ -12,6 +14,15 @@ pub enum Topology {
     Brokered,
     /// Postgres only, projections in the append's transaction.
     Inline,
+}
+
+/// Who requests are sent by.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Whoever the headers name.
+    Development,
+    /// Whoever a bearer token was signed for.
+    Token(BearerTokens),
 }
 
 /// What a service needs to know. Its `Debug` prints no password.
@@ -35,6 +46,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
+    /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
+    pub auth: Auth,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
@@ -82,6 +95,7 @@ impl Config {
                 fits.then(|| text.to_owned())
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
+            auth: auth(settings)?,
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .ok()
@@ -100,6 +114,27 @@ impl Config {
     }
 }
 
+fn auth(settings: &Settings) -> Result<Auth, SettingsError> {
+    let of = |name| Value::of(settings, name);
+    let by_token = of("CALLBOARD_AUTH").parse("`development` or `token`", |text| match text {
+        "development" => Some(false),
+        "token" => Some(true),
+        _ => None,
+    })?;
+    let named = |text: &str| TokenAlgorithm::ALL.into_iter().find(|known| known.name() == text);
+    let algorithm = of("CALLBOARD_TOKEN_ALGORITHM").parse("`HS256`, `RS256`, `ES256` or `EdDSA`", named)?;
+    if !by_token {
+        return Ok(Auth::Development);
+    }
+    let key = format!(
+        "{} for {}, as CALLBOARD_AUTH is `token`",
+        algorithm.key_form(),
+        algorithm.name()
+    );
+    let tokens = of("CALLBOARD_TOKEN_KEY").parse(&key, |text| BearerTokens::new(algorithm, text).ok())?;
+    Ok(Auth::Token(tokens))
+}
+
 /// A variable's value on its way to a type.
 struct Value<'a> {
     name: &'static str,
@@ -111,13 +146,13 @@ impl<'a> Value<'a> {
     fn of(settings: &'a Settings, name: &'static str) -> Self {
         let (text, source) = settings
             .get(name)
-            .map_or(("", String::new()), |(text, source)| (text, source.to_string()));
+            .map_or(("", "default".to_owned()), |(text, source)| (text, source.to_string()));
         Self { name, text, source }
     }
 
     fn parse<T>(&self, allowed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, SettingsError> {
         parse(self.text).ok_or_else(|| {
-            let shown = crate::settings::mask(self.text);
+            let shown = crate::settings::masked(self.name, self.text);
             SettingsError(format!(
                 "{} is {shown:?} (from: {}): it must be {allowed}",
                 self.name, self.source
@@ -142,7 +177,7 @@ impl<'a> Value<'a> {
 mod tests {
     use clap::Command;
 
-    use super::{Config, Topology};
+    use super::{Auth, Config, Topology};
     use crate::settings::{Settings, with_flags};
 
     fn defaults() -> Settings {
@@ -173,6 +208,12 @@ mod tests {
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
+            ("CALLBOARD_AUTH", "none", "`development` or `token`"),
+            (
+                "CALLBOARD_TOKEN_ALGORITHM",
+                "none",
+                "`HS256`, `RS256`, `ES256` or `EdDSA`",
+            ),
             ("LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("RUST_LOG", "info,=[", "a filter"),
         ] {
@@ -183,6 +224,29 @@ mod tests {
                 error.contains(name) && error.contains(value) && error.contains(allowed),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn tokens_need_a_key_that_suits_their_algorithm() {
+        const SECRET: &str = "0123456789abcdef0123456789abcdef";
+        let by_token = || defaults().with("CALLBOARD_AUTH", "token");
+        let auth = |settings: &Settings| Config::from_settings(settings).map(|config| config.auth);
+        assert!(matches!(auth(&defaults()), Ok(Auth::Development)));
+        let with_key = by_token().with("CALLBOARD_TOKEN_KEY", SECRET);
+        assert!(matches!(auth(&with_key), Ok(Auth::Token(_))));
+        let missing = auth(&by_token()).expect_err("no key").to_string();
+        assert_eq!(
+            missing,
+            "CALLBOARD_TOKEN_KEY is \"\" (from: default): it must be a secret of at least 32 bytes for HS256, \
+             as CALLBOARD_AUTH is `token`"
+        );
+        let short = by_token().with("CALLBOARD_TOKEN_KEY", &SECRET[1..]);
+        let no_pem = with_key.with("CALLBOARD_TOKEN_ALGORITHM", "RS256");
+        for wrong in [short, no_pem] {
+            let error = auth(&wrong).expect_err("a wrong key").to_string();
+            assert!(error.contains("CALLBOARD_TOKEN_KEY is \"****\""), "{error}");
+            assert!(!error.contains("0123456789"), "{error}");
         }
     }
 

@@ -134,7 +134,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let http = bind_near("COMMAND_HTTP_ADDR", config.command_http).await?;
     let ops = bind_near("COMMAND_OPS_ADDR", config.command_ops).await?;
     let (http_address, ops_address) = (http.local_addr()?, ops.local_addr()?);
-    let edge = edge(&service);
+    let edge = edge(&service, config, http_address);
     let watched = Watched::default();
     let mut embedding = Embedding {
         service: service.clone(),

@@ -120,7 +120,7 @@ impl Mount for Inlining {
 /// waited for.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let service = Service::new();
-    let edge = edge(&service);
+    let edge = edge(&service, config, config.command_http);
     let (watched, probe, started) = (
         Watched::default(),
         Probe::waiting("not connected yet"),

@@ -19,9 +19,9 @@ mod telemetry;
 mod watched;
 
 pub use brokered::{start_command, start_projector};
-pub use config::{Config, Topology};
+pub use config::{Auth, Config, Topology};
 pub use embedded::start as start_embedded;
 pub use inline::start as start_inline;
 pub use lifecycle::{Running, Service};
-pub use settings::{Settings, SettingsError, VARIABLES, Variable, with_flags};
+pub use settings::{Secret, Settings, SettingsError, VARIABLES, Variable, with_flags};
 pub use telemetry::init as init_telemetry;

@@ -6,20 +6,30 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard_http::{Edge, Limits, Readiness, admin_routes, ops_routes, route_list, serve};
+use callboard_http::{DevelopmentHeaders, Edge, Limits, Readiness, admin_routes, ops_routes, route_list, serve};
 use tokio::net::TcpListener;
 
 use crate::admin::AdminHandle;
+use crate::config::{Auth, Config};
 use crate::lifecycle::{HTTP_ENDS_WITHIN, Service};
 use crate::operator;
 use crate::telemetry;
 use crate::watched::Watched;
 
-/// The edge that every public route of this service shares.
-pub(crate) fn edge(service: &Service) -> Edge {
-    Edge::new(crate::contexts::LOGS.iter().copied())
+/// The edge that every public route of this service shares; it will be served at this address.
+pub(crate) fn edge(service: &Service, config: &Config, address: SocketAddr) -> Edge {
+    let edge = Edge::new(crate::contexts::LOGS.iter().copied())
         .drain_on(service.draining.clone())
-        .limits(limits())
+        .limits(limits());
+    match &config.auth {
+        Auth::Token(tokens) => edge.authenticate_with(tokens.clone()),
+        Auth::Development => {
+            if !address.ip().is_loopback() {
+                tracing::warn!("CALLBOARD_AUTH is development: whoever reaches {address} is who it says it is");
+            }
+            edge.authenticate_with(DevelopmentHeaders)
+        }
+    }
 }
 
 fn limits() -> Limits {

@@ -18,10 +18,21 @@ pub struct Variable {
     pub flag: &'static str,
     /// Its default; `None` where it depends on the terminal.
     pub default: Option<&'static str>,
-    /// Whether it holds a password, and may come from a file.
-    pub secret: bool,
+    /// Whether something in it is secret; then it may come from a file, too.
+    pub secret: Secret,
     /// What it means, and what is allowed.
     pub help: &'static str,
+}
+
+/// What of a value is never shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secret {
+    /// Nothing.
+    No,
+    /// The password in a URL.
+    Password,
+    /// All of it.
+    Whole,
 }
 
 const fn plain(name: &'static str, flag: &'static str, default: &'static str, help: &'static str) -> Variable {
@@ -29,7 +40,7 @@ const fn plain(name: &'static str, flag: &'static str, default: &'static str, he
         name,
         flag,
         default: Some(default),
-        secret: false,
+        secret: Secret::No,
         help,
     }
 }
@@ -39,7 +50,7 @@ const fn secret(name: &'static str, flag: &'static str, default: &'static str, h
         name,
         flag,
         default: Some(default),
-        secret: true,
+        secret: Secret::Password,
         help,
     }
 }
@@ -101,6 +112,25 @@ pub const VARIABLES: &[Variable] = &[
         "how long idempotency keys are kept: 1 to 365 days",
     ),
     plain(
+        "CALLBOARD_AUTH",
+        "callboard-auth",
+        "development",
+        "`development` (everybody is who the headers say) or `token` (JSON Web Tokens)",
+    ),
+    plain(
+        "CALLBOARD_TOKEN_ALGORITHM",
+        "callboard-token-algorithm",
+        "HS256",
+        "how tokens are signed: `HS256`, `RS256`, `ES256` or `EdDSA`",
+    ),
+    Variable {
+        name: "CALLBOARD_TOKEN_KEY",
+        flag: "callboard-token-key",
+        default: None,
+        secret: Secret::Whole,
+        help: "what tokens are verified with: a secret of at least 32 bytes, or a public key as PEM",
+    },
+    plain(
         "RUST_LOG",
         "rust-log",
         "info",
@@ -110,7 +140,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "LOG_FORMAT",
         flag: "log-format",
         default: None,
-        secret: false,
+        secret: Secret::No,
         help: "`pretty` or `json`; by default `pretty` on a terminal, else `json`",
     },
 ];
@@ -198,7 +228,7 @@ impl Settings {
         let mut values = BTreeMap::new();
         for variable in VARIABLES {
             let secret_file = |path: Option<String>| -> Result<Option<(String, Source)>, SettingsError> {
-                let Some(path) = path.filter(|_| variable.secret) else {
+                let Some(path) = path.filter(|_| variable.secret != Secret::No) else {
                     return Ok(None);
                 };
                 let path = PathBuf::from(path);
@@ -236,12 +266,12 @@ impl Settings {
         self
     }
 
-    /// Every variable with its value, passwords masked, and its source.
+    /// Every variable with its value, secrets masked, and its source.
     pub fn shown(&self) -> Vec<(&'static str, String, String)> {
         VARIABLES
             .iter()
             .map(|variable| match self.get(variable.name) {
-                Some((value, source)) => (variable.name, mask(value), source.to_string()),
+                Some((value, source)) => (variable.name, masked(variable.name, value), source.to_string()),
                 None => (variable.name, String::new(), Source::Default.to_string()),
             })
             .collect()
@@ -259,6 +289,18 @@ fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, SettingsError>
         .map_err(wrong)?
         .collect::<Result<_, _>>()
         .map_err(wrong)
+}
+
+/// A variable's value as it may be shown.
+pub fn masked(name: &str, value: &str) -> String {
+    let whole = VARIABLES
+        .iter()
+        .any(|variable| variable.name == name && variable.secret == Secret::Whole);
+    if whole && !value.is_empty() {
+        "****".to_owned()
+    } else {
+        mask(value)
+    }
 }
 
 /// A URL without its password; anything else as it is.

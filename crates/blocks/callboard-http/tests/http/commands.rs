@@ -1,6 +1,6 @@
 use axum::http::{HeaderMap, HeaderValue};
 use callboard::Actor;
-use callboard_http::{Authenticate, Edge, Unauthenticated};
+use callboard_http::{Authenticate, Edge, Problem, Unauthenticated};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -170,7 +170,7 @@ async fn correlation_and_trace_are_recorded_and_echoed() {
 struct Slashed;
 
 impl Authenticate for Slashed {
-    fn authenticate<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Actor, Unauthenticated>> {
+    fn authenticate<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Actor, Problem>> {
         async {
             let given = headers
                 .get("authorization")

@@ -11,10 +11,12 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-const SUBSCRIBERS: [(&str, &str); 4] = [
+const SUBSCRIBERS: [(&str, &str); 6] = [
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
+    ("tickets", "tickets"),
+    ("tickets", "ticket_history"),
     ("warehouse", "observer"),
 ];
 

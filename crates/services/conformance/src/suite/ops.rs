@@ -1,12 +1,13 @@
 //! Health and metrics, on the ops listener of every service.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::support::eventually;
-use crate::system::{System, Topology};
+use crate::system::{SUBSCRIBERS, System, Topology};
 use crate::transcript::Transcript;
 
 pub(super) async fn ops(system: &System) -> Transcript {
@@ -75,12 +76,15 @@ async fn commanding(system: &System) {
 /// Every ops listener shows every subscriber, and takes orders about each.
 async fn subscribers(api: &Api, ops: SocketAddr) {
     let listed = api.ops(ops, "/admin/subscribers").await.with_status(200);
-    let names: Vec<_> = listed
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let names: BTreeSet<_> = listed
         .rows()
         .iter()
-        .map(|row| row["name"].as_str().expect("text"))
+        .map(|row| (text(&row["log"]), text(&row["name"])))
         .collect();
-    assert_eq!(names, ["low-product-quantity-notification", "low_stock", "products"]);
+    let all = SUBSCRIBERS.iter().map(|(log, name)| ((*log).into(), (*name).into()));
+    assert_eq!(names, all.collect());
+    assert_eq!(listed.rows().len(), SUBSCRIBERS.len());
     for row in listed.rows() {
         assert_eq!((&row["state"], &row["parked"]), (&json!("running"), &json!(0)), "{row}");
     }
@@ -117,7 +121,8 @@ pub(super) async fn pause(system: &System) -> Transcript {
     );
     for ops in &all {
         let listed = api.ops(*ops, "/admin/subscribers").await.with_status(200);
-        let products = &listed.rows()[2];
+        let products = listed.rows().iter().find(|row| row["name"] == "products");
+        let products = products.expect("it is listed");
         assert_eq!(
             (&products["state"], &products["reason"]),
             (&json!("paused"), &reason["reason"]),

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use clap::Command;
 
-use super::{Settings, SettingsError, VARIABLES, mask, with_flags};
+use super::{Settings, SettingsError, VARIABLES, mask, masked, with_flags};
 
 fn resolve(args: &[&str], environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let matches = with_flags(Command::new("test")).get_matches_from([&["test"], args].concat());
@@ -101,6 +101,14 @@ fn passwords_are_masked() {
     ] {
         assert_eq!(mask(url), masked);
     }
+    assert_eq!(masked("CALLBOARD_TOKEN_KEY", "a secret"), "****");
+    assert_eq!(masked("CALLBOARD_TOKEN_KEY", ""), "", "that there is none is no secret");
+    let key = [("CALLBOARD_TOKEN_KEY", "a secret")];
+    let with_key = resolve(&[], &key).expect("settings");
+    assert_eq!(
+        shown(&with_key, "CALLBOARD_TOKEN_KEY"),
+        ("****".into(), "environment".into())
+    );
     let settings = resolve(&[], &[]).expect("settings");
     assert!(
         settings

@@ -1,0 +1,1 @@
+//! Commands with plausible random data, for tests: the same ones for the same seed.
