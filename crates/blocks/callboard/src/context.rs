@@ -1,6 +1,7 @@
 //! A bounded context, as the services see it.
 
 use crate::event::Log;
+use crate::event_handler::EventHandler;
 use crate::process_manager::ProcessManager;
 use crate::projection::Projection;
 use crate::router::Router;
@@ -13,7 +14,7 @@ pub trait Context: Send + Sync + 'static {
     /// Its commands and live models.
     fn router() -> Router<Self::Log>;
 
-    /// Its projections and process managers, each handed over once.
+    /// Its projections, process managers and event handlers, each handed over once.
     fn subscribers<S: Subscribers<Self::Log>>(to: &mut S);
 }
 
@@ -24,4 +25,7 @@ pub trait Subscribers<L: Log> {
 
     /// Takes a process manager.
     fn process_manager<M: ProcessManager<Log = L>>(&mut self);
+
+    /// Takes an event handler, which the service makes from its settings.
+    fn event_handler<H: EventHandler<Log = L>>(&mut self);
 }

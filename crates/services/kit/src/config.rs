@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use callboard_http::{BearerTokens, TokenAlgorithm};
 
+use crate::handlers::HandlerSettings;
 use crate::settings::{Settings, SettingsError};
 
 /// Which topology the command service runs.
@@ -48,6 +49,8 @@ pub struct Config {
     pub idempotency_keep: Duration,
     /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
     pub auth: Auth,
+    /// What event handlers are made from.
+    pub handlers: HandlerSettings,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
@@ -96,6 +99,7 @@ impl Config {
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
             auth: auth(settings)?,
+            handlers: HandlerSettings::of(settings),
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .ok()
