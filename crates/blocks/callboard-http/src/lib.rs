@@ -16,6 +16,7 @@ mod ops;
 mod path;
 mod problem;
 mod query;
+mod routes;
 mod serve;
 mod strict;
 
@@ -39,4 +40,5 @@ pub use ops::{Readiness, ops_routes};
 pub use path::PathParam;
 pub use problem::{FieldError, Problem};
 pub use query::{QuerySide, ViewQuery, ViewSide, WAIT_DEFAULT, WAIT_MAX};
+pub use routes::route_list;
 pub use serve::serve;

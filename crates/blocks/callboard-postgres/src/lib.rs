@@ -2,6 +2,7 @@
 
 mod database;
 mod error;
+mod event_handler;
 mod housekeeping;
 mod inline;
 mod inspect;
@@ -20,6 +21,7 @@ mod watcher;
 
 pub use database::{Database, DatabaseConfig, SERVICE_ROLE};
 pub use error::PostgresError;
+pub use event_handler::PgEventHandlerStore;
 pub use housekeeping::{KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, resume_subscriber, rewind_relay};
 pub use inline::InlineProjections;
 pub use inspect::{Inspection, Trouble, inspect};

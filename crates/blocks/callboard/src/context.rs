@@ -2,6 +2,7 @@
 
 use crate::cycle::Cycle;
 use crate::event::Log;
+use crate::event_handler::EventHandler;
 use crate::process_manager::ProcessManager;
 use crate::projection::Projection;
 use crate::router::Router;
@@ -14,7 +15,7 @@ pub trait Context: Send + Sync + 'static {
     /// Its commands and live models.
     fn router() -> Router<Self::Log>;
 
-    /// Its projections, process managers and daily cycles, each handed over once.
+    /// Its projections, process managers, event handlers and daily cycles, each handed over once.
     fn subscribers<S: Subscribers<Self::Log>>(to: &mut S);
 }
 
@@ -25,6 +26,9 @@ pub trait Subscribers<L: Log> {
 
     /// Takes a process manager.
     fn process_manager<M: ProcessManager<Log = L>>(&mut self);
+
+    /// Takes an event handler, which the service makes from its settings.
+    fn event_handler<H: EventHandler<Log = L>>(&mut self);
 
     /// Takes a daily cycle. It subscribes to nothing, so most have no use for it.
     fn cycle<C: Cycle<Log = L>>(&mut self) {}

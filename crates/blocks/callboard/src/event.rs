@@ -23,9 +23,10 @@ pub const METADATA_FIELD_MAX: usize = 255;
 
 /// The wire name and schema version of an event. A released pair never changes its meaning: a new
 /// shape gets the next version, and old ones are upcast in [`Event::decode`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct EventType {
     /// The wire name, a past tense such as `ProductQuantityShipped`.
+    #[serde(rename = "type")]
     pub name: &'static str,
     /// The version of the data's shape, from 1.
     pub schema_version: u32,

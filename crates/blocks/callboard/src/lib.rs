@@ -10,10 +10,12 @@ mod context;
 pub mod contract;
 pub mod cycle;
 mod event;
+pub mod event_handler;
 pub mod log;
 pub mod memory;
 mod names;
 pub mod parking;
+pub mod pipeline;
 pub mod process_manager;
 pub mod projection;
 mod receipt;
@@ -33,13 +35,14 @@ pub use event::{
     DecodeError, EVENT_MAX_BYTES, EVENT_TYPE_MAX, Event, EventType, Json, Log, METADATA_FIELD_MAX, METADATA_MAX_BYTES,
     Metadata, PublicEvent, RawEvent, Recorded, to_json,
 };
+pub use event_handler::{EventHandler, HandlerError};
 pub use log::IdempotencyKey;
 pub use names::{Checkpoint, InvalidStreamName, Position, StreamName, Version};
 pub use parking::OnFailure;
 pub use process_manager::{ProcessManager, Reaction};
 pub use projection::Projection;
 pub use receipt::{CommandContext, CommandError, Executed, IfMatch, Receipt, ReceiptEvent};
-pub use router::{RouteError, Router};
+pub use router::{ListedCommand, RouteError, Router};
 pub use view::{Page, Standing, View, ViewError, Views};
 pub use world::World;
 pub use writer::Commands;

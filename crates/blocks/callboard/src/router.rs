@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::aggregate::{LiveModel, StateType};
 use crate::command::{Command, Route};
-use crate::event::Log;
+use crate::event::{EventType, Log};
 use crate::process_manager::PendingCommand;
 use crate::writer::AnyCommand;
 
@@ -15,6 +17,23 @@ pub struct Router<L: Log> {
 }
 
 type Decode<L> = fn(&str) -> Result<Box<dyn AnyCommand<L>>, serde_json::Error>;
+
+/// A command as lists of routes show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedCommand {
+    /// The command's wire name.
+    pub command: &'static str,
+    /// The log that it writes to.
+    pub log: &'static str,
+    /// The aggregate that decides it.
+    pub aggregate: &'static str,
+    /// The name of its own stream, with what varies in braces.
+    pub stream: &'static str,
+    /// The events that it may record.
+    pub events: &'static [EventType],
+    /// The names of the rules that may refuse it.
+    pub refusals: &'static [&'static str],
+}
 
 /// A stored command that no route takes.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +92,18 @@ impl<L: Log> Router<L> {
     /// Every command by its name, in order, with where it goes.
     pub fn commands(&self) -> impl Iterator<Item = (&'static str, Route)> {
         self.routes.iter().map(|(name, (route, _))| (*name, *route))
+    }
+
+    /// Every command as lists of routes show it, in the order of their names.
+    pub fn list(&self) -> impl Iterator<Item = ListedCommand> {
+        self.commands().map(|(command, route)| ListedCommand {
+            command,
+            log: L::NAME,
+            aggregate: route.aggregate,
+            stream: route.stream,
+            events: route.events,
+            refusals: route.refusals,
+        })
     }
 
     /// The command that a process manager stored.

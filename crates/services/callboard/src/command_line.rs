@@ -30,6 +30,7 @@ pub(crate) fn command_line() -> Command {
         crate::config::command(),
         crate::events::command(),
         crate::stream::command(),
+        crate::routes::command(),
         crate::projections::command(),
         crate::parked::command(),
         crate::relay::command(),

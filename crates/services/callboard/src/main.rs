@@ -12,6 +12,7 @@ mod parked;
 mod projections;
 mod rebuild;
 mod relay;
+mod routes;
 mod status;
 mod stream;
 mod topology;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             Some(("config", matches)) => config::run(&invocation, matches),
             Some(("events", matches)) => events::run(&invocation, matches).await,
             Some(("stream", matches)) => stream::run(&invocation, matches).await,
+            Some(("routes", matches)) => routes::run(matches).await,
             Some(("projections", matches)) => projections::run(&invocation, matches).await,
             Some(("parked", matches)) => parked::run(&invocation, matches).await,
             Some(("relay", matches)) => relay::run(&invocation, matches).await,

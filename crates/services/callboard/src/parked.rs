@@ -1,4 +1,4 @@
-//! `callboard parked`: the events that projections have given up on for now.
+//! `callboard parked`: the events that projections and event handlers have given up on for now.
 
 mod shown;
 
@@ -8,6 +8,7 @@ use callboard::log::LogReader;
 use callboard::parking::orders::{self, Choice, Discarded, OrderError};
 use callboard::parking::{Cause, ParkedEvent, Parking};
 use callboard::{Position, error_chain};
+use callboard_kit::HandlerSettings;
 use callboard_kit::cli::Invocation;
 use callboard_kit::operator::{self, open_database, parkings, subscribers};
 use callboard_postgres::Database;
@@ -22,7 +23,7 @@ use crate::output::{Output, talk};
 pub(crate) fn command() -> Command {
     group(
         "parked",
-        "Looks after the events that projections have given up on for now",
+        "Looks after the events that projections and event handlers have given up on for now",
     )
     .subcommand(leaf("list", "Shows what is parked, and why").arg(name().required(false)))
     .subcommand(
@@ -58,7 +59,8 @@ fn retry_command() -> Command {
         .help("Everything that is parked");
     leaf(
         "retry",
-        "Applies parked events, each with all that it blocks, in one transaction; exit code 1 if one fails",
+        "Applies parked events, each with all that it blocks, in one transaction, or hands them to their event handler \
+         again, in order; exit code 1 if one fails",
     )
     .arg(name())
     .arg(position().required(false).num_args(1..))
@@ -73,7 +75,7 @@ fn name() -> Arg {
     Arg::new("name")
         .value_name("LOG.NAME")
         .required(true)
-        .help("The projection, e.g. warehouse.products")
+        .help("The projection or event handler, e.g. warehouse.products")
 }
 
 fn position() -> Arg {
@@ -100,31 +102,35 @@ fn reason() -> Arg {
 pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
     let database = open_database(&invocation.config).await?;
+    let handlers = &invocation.config.handlers;
     match name {
-        "list" => list(&database, matches).await,
-        "show" => show(&database, matches).await,
-        "retry" => retry(&database, matches).await,
-        _ => discard(&database, matches).await,
+        "list" => list(&database, handlers, matches).await,
+        "show" => show(&database, handlers, matches).await,
+        "retry" => retry(&database, handlers, matches).await,
+        _ => discard(&database, handlers, matches).await,
     }
 }
 
-/// The projection that the command line names.
-async fn chosen(database: &Database, full: &str) -> anyhow::Result<Arc<dyn Parking>> {
-    let all = parkings(database).await?;
+/// The parked events of whom the command line names.
+async fn chosen(database: &Database, handlers: &HandlerSettings, full: &str) -> anyhow::Result<Arc<dyn Parking>> {
+    let all = parkings(database, handlers).await?;
     let mut named = all.iter();
     if let Some(found) = named.find(|parking| full_name(&***parking) == full) {
         return Ok(found.clone());
     }
     let known: Vec<String> = all.iter().map(|parking| full_name(&**parking)).collect();
-    for (log, name) in subscribers().await? {
+    for (log, name) in subscribers(handlers).await? {
         anyhow::ensure!(
             full != format!("{log}.{name}"),
             "{full} is a process manager: it never parks, it halts at an event that it can't take (`callboard status` \
-             says so); projections park: {}",
+             says so); these park: {}",
             known.join(", ")
         );
     }
-    anyhow::bail!("there is no projection {full}; there are: {}", known.join(", "))
+    anyhow::bail!(
+        "there is no projection or event handler {full}; there are: {}",
+        known.join(", ")
+    )
 }
 
 fn full_name(parking: &dyn Parking) -> String {
@@ -148,10 +154,10 @@ struct Listed {
     event: ParkedEvent,
 }
 
-async fn list(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
+async fn list(database: &Database, handlers: &HandlerSettings, matches: &ArgMatches) -> anyhow::Result<()> {
     let chosen = match matches.get_one::<String>("name") {
-        Some(name) => vec![chosen(database, name).await?],
-        None => parkings(database).await?,
+        Some(name) => vec![chosen(database, handlers, name).await?],
+        None => parkings(database, handlers).await?,
     };
     let mut listed = Vec::new();
     for parking in chosen {
@@ -165,8 +171,8 @@ async fn list(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn show(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
-    let parking = chosen(database, named(matches)).await?;
+async fn show(database: &Database, handlers: &HandlerSettings, matches: &ArgMatches) -> anyhow::Result<()> {
+    let parking = chosen(database, handlers, named(matches)).await?;
     let at = positions(matches)[0];
     let found = orders::show(&*parking, at).await;
     let found = found.map_err(|error| next_step(&error, &*parking))?;
@@ -185,8 +191,8 @@ async fn show(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn retry(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
-    let parking = chosen(database, named(matches)).await?;
+async fn retry(database: &Database, handlers: &HandlerSettings, matches: &ArgMatches) -> anyhow::Result<()> {
+    let parking = chosen(database, handlers, named(matches)).await?;
     let cause = matches.get_one::<String>("cause").and_then(|name| Cause::parse(name));
     let choice = match cause {
         Some(cause) => Choice::Cause(cause),
@@ -206,8 +212,8 @@ async fn retry(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn discard(database: &Database, matches: &ArgMatches) -> anyhow::Result<()> {
-    let parking = chosen(database, named(matches)).await?;
+async fn discard(database: &Database, handlers: &HandlerSettings, matches: &ArgMatches) -> anyhow::Result<()> {
+    let parking = chosen(database, handlers, named(matches)).await?;
     let at = positions(matches)[0];
     let reason: &String = matches.get_one("reason").expect("clap requires it");
     let discarded = orders::discard(&*parking, at, reason, matches.get_flag("dry-run")).await;

@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         Arg::new("name")
             .value_name("LOG.NAME")
             .required(true)
-            .help("The subscriber, e.g. warehouse.products; a process manager may be named as well")
+            .help("The subscriber, e.g. warehouse.products; a process manager or event handler may be named as well")
     };
     let reason = Arg::new("reason")
         .long("reason")
@@ -92,7 +92,7 @@ async fn set_state(invocation: &Invocation, matches: &ArgMatches, pause: bool) -
     let database = open_database(&invocation.config).await?;
     let logs = callboard_postgres::status(database.queries()).await?;
     let Some((log, found)) = find(&logs, full) else {
-        let known: Vec<String> = subscribers()
+        let known: Vec<String> = subscribers(&invocation.config.handlers)
             .await?
             .iter()
             .map(|(log, name)| format!("{log}.{name}"))

@@ -27,7 +27,11 @@ pub(crate) fn command() -> Command {
 pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
     let config = &invocation.config;
-    let (broker, topology, subscribers) = (broker(config)?, operator::topology(config)?, subscribers().await?);
+    let (broker, topology, subscribers) = (
+        broker(config)?,
+        operator::topology(config)?,
+        subscribers(&config.handlers).await?,
+    );
     let explain = |error| anyhow::anyhow!(explain_broker(config, &error));
     let apply = name == "apply" && !matches.get_flag("dry-run");
     let items = if apply {

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use callboard_kit::{Auth, Config, Running, start_command, start_embedded, start_inline, start_projector};
+use callboard_kit::{
+    Auth, Config, HandlerSettings, Running, start_command, start_embedded, start_inline, start_projector,
+};
 use callboard_postgres::testing::TestDatabase;
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
 use tokio::runtime::{Builder, Runtime};
@@ -179,6 +181,7 @@ fn config() -> Config {
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
         calendar: HostClock::new().calendar(),
         auth: Auth::Development,
+        handlers: HandlerSettings::default(),
         log_filter: "info".into(),
         log_json: None,
         no_migrate: false,

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use callboard::cycle::{Calendar, Cycler};
+use callboard::event_handler::{EventHandlerStore, EventHandlerSubscriber};
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
 use callboard::subscription::{Connect, Subscriber, Supervisor};
 use callboard::writer::{Tap, Writer, WriterConfig};
-use callboard::{Context, Cycle, Log, ProcessManager, Projection, Subscribers, Views};
+use callboard::{Context, Cycle, EventHandler, Log, ProcessManager, Projection, Subscribers, Views};
 use callboard_http::{CommandSide, Edge, HttpContext, QuerySide};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::handlers::HandlerSettings;
 use crate::lifecycle::Service;
 use crate::watched::Watched;
 
@@ -51,6 +53,23 @@ pub trait QueryStores: Views {
     fn connect(&self, projection: &'static str) -> Self::Connect;
     /// The subscriber that keeps the view of `P`.
     fn projection<P: Projection>(&self) -> Self::Projection<P>;
+}
+
+/// What a topology gives the event handlers of one context.
+pub trait HandlerStores {
+    /// Reads its log.
+    type Reader: LogReader;
+    /// Feeds for its event handlers.
+    type Connect: Connect;
+    /// Stores for its event handlers.
+    type Handlers: EventHandlerStore;
+
+    /// Reads the log.
+    fn handler_reader(&self) -> Self::Reader;
+    /// The feed of this event handler.
+    fn handler_feed(&self, event_handler: &'static str) -> Self::Connect;
+    /// The store of this event handler.
+    fn handler<H: EventHandler>(&self) -> Self::Handlers;
 }
 
 /// Starts a context's writer, process managers and daily cycles. Returns its command routes once the
@@ -96,6 +115,65 @@ pub async fn command_side<C: HttpContext>(
     C::command_routes(&CommandSide::new(commands, edge.clone()))
 }
 
+/// Starts those of a context's event handlers that their settings switch on. Returns once each is
+/// registered: what is recorded from then on it will see.
+pub async fn event_handlers<C: Context>(
+    service: &Service,
+    watched: &Watched,
+    stores: &impl HandlerStores,
+    settings: &HandlerSettings,
+) {
+    let mut handlers = Handlers {
+        service,
+        watched,
+        stores,
+        settings,
+        started: Vec::new(),
+    };
+    C::subscribers(&mut handlers);
+    for started in handlers.started {
+        // Closed unsent: the service is stopping.
+        let _ = started.await;
+    }
+}
+
+struct Handlers<'a, S> {
+    service: &'a Service,
+    watched: &'a Watched,
+    stores: &'a S,
+    settings: &'a HandlerSettings,
+    started: Vec<oneshot::Receiver<()>>,
+}
+
+impl<L: Log, S: HandlerStores> Subscribers<L> for Handlers<'_, S> {
+    fn projection<P: Projection<Log = L>>(&mut self) {}
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {
+        let Some(handler) = self.settings.handler::<H>() else {
+            return tracing::info!(
+                log = L::NAME,
+                subscriber = H::NAME,
+                "switched off: it keeps its checkpoint"
+            );
+        };
+        let reader = self.stores.handler_reader();
+        let subscriber = EventHandlerSubscriber::new(Arc::new(handler), self.stores.handler::<H>(), reader.clone());
+        let mut supervisor = Supervisor::new(subscriber, reader, self.stores.handler_feed(H::NAME));
+        self.watched.event_handler(L::NAME, H::NAME, supervisor.status());
+        let (started, is_started) = oneshot::channel();
+        self.started.push(is_started);
+        let stopping = self.service.stopping.clone();
+        self.service.spawn(format!("event handler {}", H::NAME), async move {
+            if supervisor.start(&stopping).await {
+                let _ = started.send(());
+                supervisor.run(stopping).await;
+            }
+        });
+    }
+}
+
 struct Managers<'a, L: Log, S> {
     service: &'a Service,
     watched: &'a Watched,
@@ -128,6 +206,8 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
             dispatcher.run(self.service.stopping.clone()),
         );
     }
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
 /// Starts daily cycles: behind the process managers, so that these hear of the very first one.
@@ -143,6 +223,8 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
     fn projection<P: Projection<Log = L>>(&mut self) {}
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 
     fn cycle<C: Cycle<Log = L>>(&mut self) {
         let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), self.calendar.clone());
@@ -184,6 +266,8 @@ impl<L: Log, S: QueryStores> Subscribers<L> for Projections<'_, S> {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
 /// A context's query routes.

@@ -6,15 +6,20 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use axum::Router;
 use callboard::cycle::Calendar;
-use callboard::{Log, ProcessManager, Projection, View, Views};
+use callboard::{EventHandler, Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
-use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
+use callboard_postgres::{
+    Database, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews,
+};
 use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
 
 use crate::admin::{AdminHandle, PgAdmin};
-use crate::assembly::{CommandStores, QueryStores, command_side, projections, query_side};
+use crate::assembly::{
+    CommandStores, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
+};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
+use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::operator::{explain_broker, open_broker, topology};
@@ -31,6 +36,7 @@ struct Ground {
     broker: Broker,
     topology: Topology,
     edge: Edge,
+    handlers: HandlerSettings,
 }
 
 /// The command side's stores of one context.
@@ -94,6 +100,24 @@ impl<L: Log> QueryStores for QueryStoresOf<L> {
     }
 }
 
+impl<L: Log> HandlerStores for QueryStoresOf<L> {
+    type Reader = PgLog;
+    type Connect = QueueFeeds;
+    type Handlers = PgEventHandlerStore;
+
+    fn handler_reader(&self) -> PgLog {
+        PgLog::new::<L>(&self.ground.database)
+    }
+
+    fn handler_feed(&self, event_handler: &'static str) -> QueueFeeds {
+        QueueFeeds::new(&self.ground.broker, &self.ground.topology, L::NAME, event_handler)
+    }
+
+    fn handler<H: EventHandler>(&self) -> PgEventHandlerStore {
+        PgEventHandlerStore::new::<H>(&self.ground.database)
+    }
+}
+
 struct Commanding {
     ground: Ground,
     calendar: Calendar,
@@ -109,6 +133,7 @@ impl Mount for Commanding {
             broker,
             topology,
             edge,
+            ..
         } = &self.ground;
         let log = PgLog::new::<C::Log>(database);
         let relay = Relay::new(
@@ -147,6 +172,7 @@ impl Mount for Projecting {
             watched,
             database,
             edge,
+            handlers,
             ..
         } = &self.ground;
         let stores = QueryStoresOf::<C::Log> {
@@ -155,6 +181,7 @@ impl Mount for Projecting {
             context: std::marker::PhantomData,
         };
         projections::<C>(service, watched, &stores);
+        event_handlers::<C>(service, watched, &stores, handlers).await;
         rebuilds::<C>(service, database);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
@@ -196,7 +223,7 @@ async fn show(
         .check("broker", move || broker.check())
         .check("start", move || started.check());
     let admin = shown.admin.clone();
-    serve_ops(service, listener, edge, ready, watched.clone(), admin);
+    serve_ops(service, listener, edge, ready, watched.clone(), admin).await?;
     Ok(shown)
 }
 
@@ -208,6 +235,7 @@ async fn ground(
     application: &str,
     shown: &Shown,
 ) -> anyhow::Result<Ground> {
+    config.handlers.check().await?;
     let (broker, topology) = (open_broker(config, application)?, topology(config)?);
     let (asked, settings) = (broker.clone(), config.clone());
     shown.broker.keep_asking(service, "broker", move || {
@@ -215,7 +243,9 @@ async fn ground(
         async move { broker.probe().await.map_err(|error| explain_broker(&config, &error)) }
     });
     let database = open(service, config, application, &shown.database).await?;
-    shown.admin.open(PgAdmin::new(&database, &watched).await?);
+    shown
+        .admin
+        .open(PgAdmin::new(&database, &watched, &config.handlers).await?);
     Ok(Ground {
         service: service.clone(),
         watched,
@@ -223,6 +253,7 @@ async fn ground(
         broker,
         topology,
         edge: edge.clone(),
+        handlers: config.handlers.clone(),
     })
 }
 
@@ -255,7 +286,7 @@ pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
     })
 }
 
-/// Starts the projector: projections, queries and the event feed.
+/// Starts the projector: projections, event handlers, queries and the event feed.
 ///
 /// # Errors
 /// As [`start_command`].

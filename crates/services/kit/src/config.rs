@@ -9,6 +9,7 @@ use callboard_http::{BearerTokens, TokenAlgorithm};
 use jiff::tz::TimeZone;
 
 use crate::clock::host_clock;
+use crate::handlers::HandlerSettings;
 use crate::settings::{Settings, SettingsError};
 
 /// Which topology the command service runs.
@@ -54,6 +55,8 @@ pub struct Config {
     pub calendar: Calendar,
     /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
     pub auth: Auth,
+    /// What event handlers are made from.
+    pub handlers: HandlerSettings,
     /// `RUST_LOG`.
     pub log_filter: String,
     /// `LOG_FORMAT`: whether it is `json`; `None` is for the terminal to say.
@@ -103,6 +106,7 @@ impl Config {
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
             calendar: calendar(settings)?,
             auth: auth(settings)?,
+            handlers: HandlerSettings::of(settings),
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
                     .ok()

@@ -5,17 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use callboard::cycle::Calendar;
+use callboard::event_handler::HandlerParking;
 use callboard::log::LogReader;
 use callboard::memory::{
-    MemoryBus, MemoryConnect, MemoryLog, MemoryProcessManagerStore, MemoryProjection, MemoryViews,
+    MemoryBus, MemoryConnect, MemoryEventHandlerStore, MemoryLog, MemoryProcessManagerStore, MemoryProjection,
+    MemoryViews,
 };
-use callboard::{Log, ProcessManager, Projection, Subscribers, View, Views};
+use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, View, Views};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 
 use crate::admin::{AdminHandle, MemoryAdmin};
-use crate::assembly::{CommandStores, QueryStores, command_side, projections, query_side};
+use crate::assembly::{
+    CommandStores, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
+};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
+use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind_near, edge, readiness, serve_ops, serve_public};
 use crate::watched::Watched;
@@ -28,6 +33,7 @@ struct Stores {
     views: MemoryViews,
     waker: FeedWaker,
     managers: Mutex<BTreeMap<&'static str, MemoryProcessManagerStore>>,
+    handlers: Mutex<BTreeMap<&'static str, MemoryEventHandlerStore>>,
 }
 
 impl CommandStores for Stores {
@@ -51,6 +57,26 @@ impl CommandStores for Stores {
     fn manager<M: ProcessManager>(&self) -> MemoryProcessManagerStore {
         let mut managers = self.managers.lock().unwrap_or_else(PoisonError::into_inner);
         managers.entry(M::NAME).or_default().clone()
+    }
+}
+
+impl HandlerStores for Stores {
+    type Reader = MemoryLog;
+    type Connect = MemoryConnect;
+    type Handlers = MemoryEventHandlerStore;
+
+    fn handler_reader(&self) -> MemoryLog {
+        self.log.clone()
+    }
+
+    fn handler_feed(&self, _: &'static str) -> MemoryConnect {
+        self.bus.queue()
+    }
+
+    fn handler<H: EventHandler>(&self) -> MemoryEventHandlerStore {
+        let mut handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || MemoryEventHandlerStore::new(&self.log);
+        handlers.entry(H::NAME).or_insert_with(new).clone()
     }
 }
 
@@ -81,6 +107,7 @@ impl QueryStores for Stores {
 /// Collects what operators need of a context.
 struct Administered<'a> {
     stores: &'a Stores,
+    settings: &'a HandlerSettings,
     admin: &'a mut MemoryAdmin,
 }
 
@@ -95,6 +122,17 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
         let gate = self.stores.manager::<M>().gate();
         self.admin.gates.push((L::NAME, M::NAME, gate));
     }
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {
+        // In memory there is nothing to look after of one that is switched off.
+        let Some(handler) = self.settings.handler::<H>() else {
+            return;
+        };
+        let store = self.stores.handler::<H>();
+        self.admin.gates.push((L::NAME, H::NAME, store.gate()));
+        let parking = HandlerParking::new(Some(Arc::new(handler)), store, self.stores.log.clone());
+        self.admin.parkings.push(Arc::new(parking));
+    }
 }
 
 struct Embedding {
@@ -106,12 +144,14 @@ struct Embedding {
     feed: EventFeed,
     logs: Vec<(&'static str, MemoryLog)>,
     admin: MemoryAdmin,
+    handlers: HandlerSettings,
 }
 
 impl Mount for Embedding {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let stores = Stores::default();
         projections::<C>(&self.service, &self.watched, &stores);
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.handlers).await;
         let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
@@ -119,6 +159,7 @@ impl Mount for Embedding {
         self.feed = feed.log(C::Log::NAME, stores.log.clone(), &stores.waker);
         C::subscribers(&mut Administered {
             stores: &stores,
+            settings: &self.handlers,
             admin: &mut self.admin,
         });
         self.logs.push((C::Log::NAME, stores.log));
@@ -132,6 +173,7 @@ impl Mount for Embedding {
 /// # Errors
 /// When no address can be opened, or the demo data are not accepted.
 pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
+    config.handlers.check().await?;
     let service = Service::new();
     let http = bind_near("COMMAND_HTTP_ADDR", config.command_http).await?;
     let ops = bind_near("COMMAND_OPS_ADDR", config.command_ops).await?;
@@ -150,6 +192,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
             watched: watched.clone(),
             ..MemoryAdmin::default()
         },
+        handlers: config.handlers.clone(),
     };
     mount_all(&mut embedding).await?;
     let Embedding {
@@ -162,7 +205,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let handle = AdminHandle::default();
     handle.open(admin);
     let ready = readiness(&service, &watched);
-    serve_ops(&service, ops, &edge, ready, watched, handle);
+    serve_ops(&service, ops, &edge, ready, watched, handle).await?;
     let routes = routes.merge(feed.routes());
     if demo {
         crate::demo::fill(&routes).await?;

@@ -1,5 +1,5 @@
 //! The inline topology: Postgres only. Projections are folded in the append's transaction; process
-//! managers follow the log with the ordinary engine. One process serves both sides, any number of
+//! managers and event handlers follow the log with the ordinary engine. One process serves both sides, any number of
 //! replicas of it.
 
 use std::collections::BTreeMap;
@@ -10,14 +10,17 @@ use axum::Router;
 use callboard::cycle::Calendar;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
-use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
-use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews};
+use callboard_postgres::{
+    Database, InlineProjections, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgViews,
+};
 
 use crate::admin::{AdminHandle, PgAdmin};
-use crate::assembly::{CommandStores, command_side, query_side};
+use crate::assembly::{CommandStores, HandlerStores, command_side, event_handlers, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
+use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::postgres::{feed_waker, open, rebuilds, tidy};
@@ -59,6 +62,24 @@ impl<L: Log> CommandStores for Stores<L> {
     }
 }
 
+impl<L: Log> HandlerStores for Stores<L> {
+    type Reader = PgLog;
+    type Connect = MemoryConnect;
+    type Handlers = PgEventHandlerStore;
+
+    fn handler_reader(&self) -> PgLog {
+        PgLog::new::<L>(&self.database)
+    }
+
+    fn handler_feed(&self, _: &'static str) -> MemoryConnect {
+        self.bus.queue()
+    }
+
+    fn handler<H: EventHandler>(&self) -> PgEventHandlerStore {
+        PgEventHandlerStore::new::<H>(&self.database)
+    }
+}
+
 /// Collects a context's projections.
 struct Inlined<L: Log>(InlineProjections<L>);
 
@@ -68,9 +89,12 @@ impl<L: Log> Subscribers<L> for Inlined<L> {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
 struct Inlining {
+    handlers: HandlerSettings,
     service: Service,
     watched: Watched,
     calendar: Calendar,
@@ -102,6 +126,7 @@ impl Mount for Inlining {
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.handlers).await;
         let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
         let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
@@ -121,6 +146,7 @@ impl Mount for Inlining {
 /// When an address can't be opened or `DATABASE_URL` can't be read. A database that is away is
 /// waited for.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    config.handlers.check().await?;
     let service = Service::new();
     let edge = edge(&service, config, config.command_http);
     let (watched, probe, started) = (
@@ -134,13 +160,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let ready = readiness(&service, &watched)
         .check("database", move || database.check())
         .check("start", move || up.check());
-    serve_ops(&service, ops, &edge, ready, watched.clone(), admin.clone());
+    serve_ops(&service, ops, &edge, ready, watched.clone(), admin.clone()).await?;
 
     let database = open(&service, config, "callboard-command", &probe).await?;
     tidy(&service, &database, config.idempotency_keep);
-    admin.open(PgAdmin::inline(&database, &watched).await?);
+    admin.open(PgAdmin::inline(&database, &watched, &config.handlers).await?);
     let feed = EventFeed::new(edge.clone());
     let mut inlining = Inlining {
+        handlers: config.handlers.clone(),
         service: service.clone(),
         watched,
         calendar: config.calendar.clone(),

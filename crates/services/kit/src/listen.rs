@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard_http::{DevelopmentHeaders, Edge, Limits, Readiness, admin_routes, ops_routes, serve};
+use callboard_http::{DevelopmentHeaders, Edge, Limits, Readiness, admin_routes, ops_routes, route_list, serve};
 use tokio::net::TcpListener;
 
 use crate::admin::AdminHandle;
 use crate::config::{Auth, Config};
 use crate::lifecycle::{HTTP_ENDS_WITHIN, Service};
+use crate::operator;
 use crate::telemetry;
 use crate::watched::Watched;
 
@@ -80,16 +81,19 @@ pub(crate) fn readiness(service: &Service, watched: &Watched) -> Readiness {
         .details("subscribers", move || show_subscribers.show_subscribers())
 }
 
-/// Serves health, metrics and the admin API until everything has stopped, so that the drain can be
+/// Serves health, metrics, the list of routes and the admin API until everything has stopped, so that the drain can be
 /// watched.
-pub(crate) fn serve_ops(
+///
+/// # Errors
+/// None: listing the routes starts nothing.
+pub(crate) async fn serve_ops(
     service: &Service,
     listener: TcpListener,
     edge: &Edge,
     readiness: Readiness,
     watched: Watched,
     admin: AdminHandle,
-) {
+) -> anyhow::Result<()> {
     let stopping = service.stopping.clone();
     service.spawn("metrics", async move {
         // The page shows what was so at most a second ago.
@@ -102,7 +106,7 @@ pub(crate) fn serve_ops(
             telemetry::metrics().run_upkeep();
         }
     });
-    let ops = ops_routes(readiness, telemetry::metrics());
+    let ops = ops_routes(readiness, telemetry::metrics()).merge(route_list(operator::routes().await?));
     let routes = edge.wrap(ops.merge(admin_routes(edge, Arc::new(admin))));
     let limits = Limits {
         drain_within: Duration::from_millis(500),
@@ -113,4 +117,5 @@ pub(crate) fn serve_ops(
         serve(listener, routes, limits, stopping).await;
         task.cancelled().await;
     });
+    Ok(())
 }

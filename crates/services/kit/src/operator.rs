@@ -4,16 +4,18 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use callboard::event_handler::HandlerParking;
 use callboard::parking::Parking;
-use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard::{EventHandler, ListedCommand, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::HttpContext;
 use callboard_postgres::{
-    Database, DatabaseConfig, PgLog, PgParking, PostgresError, Rebuildable, SchemaStatus, inspect,
+    Database, DatabaseConfig, PgEventHandlerStore, PgLog, PgParking, PostgresError, Rebuildable, SchemaStatus, inspect,
 };
 use callboard_rabbitmq::{Broker, BrokerError, Topology};
 
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
+use crate::handlers::HandlerSettings;
 use crate::postgres::{check_role, explain};
 use crate::settings::{SettingsError, mask};
 
@@ -91,36 +93,62 @@ pub fn topology(config: &Config) -> anyhow::Result<Topology> {
         .with_context(|| format!("MESSAGING_QUEUE_PREFIX: {:?} can't be a prefix", config.queue_prefix))
 }
 
-/// A subscriber of this code: its log and its name.
-pub type SubscriberName = (&'static str, &'static str);
-
-/// Every subscriber of every context, in order; each has a queue.
+/// Every command of every context, by log and name, as their routers have them.
 ///
 /// # Errors
 /// None: listing them starts nothing.
-pub async fn subscribers() -> anyhow::Result<Vec<SubscriberName>> {
-    let mut names = Names::default();
+pub async fn routes() -> anyhow::Result<Vec<ListedCommand>> {
+    let mut routes = Routes::default();
+    mount_all(&mut routes).await?;
+    Ok(routes.0)
+}
+
+#[derive(Default)]
+struct Routes(Vec<ListedCommand>);
+
+impl Mount for Routes {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        self.0.extend(C::router().list());
+        Ok(())
+    }
+}
+
+/// A subscriber of this code: its log and its name.
+pub type SubscriberName = (&'static str, &'static str);
+
+/// Every subscriber of every context that these settings let run, in order; each has a queue.
+///
+/// # Errors
+/// Names the variable that no event handler can be made from.
+pub async fn subscribers(handlers: &HandlerSettings) -> anyhow::Result<Vec<SubscriberName>> {
+    handlers.check().await?;
+    let mut names = Names(Vec::new(), handlers);
     mount_all(&mut names).await?;
     Ok(names.0)
 }
 
-#[derive(Default)]
-struct Names(Vec<SubscriberName>);
+struct Names<'a>(Vec<SubscriberName>, &'a HandlerSettings);
 
-impl Mount for Names {
+impl Mount for Names<'_> {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         C::subscribers(self);
         Ok(())
     }
 }
 
-impl<L: Log> Subscribers<L> for Names {
+impl<L: Log> Subscribers<L> for Names<'_> {
     fn projection<P: Projection<Log = L>>(&mut self) {
         self.0.push((L::NAME, P::NAME));
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
         self.0.push((L::NAME, M::NAME));
+    }
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {
+        if self.1.handler::<H>().is_some() {
+            self.0.push((L::NAME, H::NAME));
+        }
     }
 }
 
@@ -150,16 +178,21 @@ impl<L: Log> Subscribers<L> for Projections {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
-/// The parked events of every projection of every context, in order. Process managers never park:
-/// they halt.
+/// The parked events of every projection and event handler of every context, in order. Process
+/// managers never park: they halt. Of a handler that is switched off, parked events can be listed and
+/// discarded, not retried.
 ///
 /// # Errors
-/// None: nothing is read yet.
-pub async fn parkings(database: &Database) -> anyhow::Result<Vec<Arc<dyn Parking>>> {
+/// Names the variable that no event handler can be made from.
+pub async fn parkings(database: &Database, handlers: &HandlerSettings) -> anyhow::Result<Vec<Arc<dyn Parking>>> {
+    handlers.check().await?;
     let mut parkings = Parkings {
         database,
+        handlers,
         found: Vec::new(),
     };
     mount_all(&mut parkings).await?;
@@ -168,6 +201,7 @@ pub async fn parkings(database: &Database) -> anyhow::Result<Vec<Arc<dyn Parking
 
 struct Parkings<'a> {
     database: &'a Database,
+    handlers: &'a HandlerSettings,
     found: Vec<Arc<dyn Parking>>,
 }
 
@@ -184,6 +218,15 @@ impl<L: Log> Subscribers<L> for Parkings<'_> {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {
+        let (store, log) = (
+            PgEventHandlerStore::new::<H>(self.database),
+            PgLog::new::<L>(self.database),
+        );
+        let handler = self.handlers.handler::<H>().map(Arc::new);
+        self.found.push(Arc::new(HandlerParking::new(handler, store, log)));
+    }
 }
 
 /// The log with this name, for reading; `None` when no context has it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callboard::subscription::Backoff;
-use callboard::{Context, Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard::{Context, EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::FeedWaker;
 use callboard_postgres::{
     Database, DatabaseConfig, Inspection, PgRebuild, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble, Wakeups,
@@ -153,6 +153,8 @@ impl<L: Log> Subscribers<L> for Rebuilds<'_> {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
 /// Calls `wake` whenever a log may have grown in another process.

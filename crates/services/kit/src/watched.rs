@@ -40,6 +40,11 @@ impl Watched {
         self.all().subscribers.push((Name { log, name, kind }, status));
     }
 
+    pub(crate) fn event_handler(&self, log: &'static str, name: &'static str, status: watch::Receiver<Status>) {
+        let kind = "event_handler";
+        self.all().subscribers.push((Name { log, name, kind }, status));
+    }
+
     pub(crate) fn writer(&self, log: &'static str, ready: watch::Receiver<bool>) {
         self.all().writers.push((log, ready));
     }

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use callboard_http::{Edge, Readiness, ops_routes};
+use callboard::{EventType, ListedCommand};
+use callboard_http::{Edge, Readiness, ops_routes, route_list};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -86,4 +87,36 @@ async fn metrics_are_a_prometheus_page() {
         String::from_utf8_lossy(&answer.body).contains("toys_total 3"),
         "{answer:?}"
     );
+}
+
+#[tokio::test]
+async fn routes_are_json_and_a_table_for_browsers() {
+    const EVENTS: &[EventType] = &[EventType::new("Counted", 2)];
+    let listed = ListedCommand {
+        command: "Count",
+        log: "toy",
+        aggregate: "Counter",
+        stream: "counter-{name}<",
+        events: EVENTS,
+        refusals: &["too-much"],
+    };
+    let routes = Edge::new([]).wrap(route_list(vec![listed]));
+    let expected = json!([{
+        "command": "Count",
+        "log": "toy",
+        "aggregate": "Counter",
+        "stream": "counter-{name}<",
+        "events": [{ "type": "Counted", "schema_version": 2 }],
+        "refusals": ["too-much"],
+    }]);
+    assert_eq!(get(&routes, "/routes").await.json(), expected);
+    let accept = [("accept", "text/html,application/xhtml+xml;q=0.9")];
+    let page = answer(&routes, request("GET", "/routes", &accept, Body::empty())).await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let text = String::from_utf8_lossy(&page.body);
+    assert!(
+        text.contains("<td>counter-{name}&lt;<td>Counted v2<td>too-much"),
+        "{text}"
+    );
+    get(&routes, "/routes?x").await.invalid("invalid-query", "/x");
 }

@@ -29,7 +29,7 @@ pub(crate) use failure::Failure;
 pub(crate) use fold::{fold_run, load};
 pub use parked::PgParking;
 use parking::without_discarded;
-pub(crate) use parking::{ToPark, park_into, read_discarded, take_run};
+pub(crate) use parking::{ToPark, park_into, parked_event, read_discarded, take_run};
 pub(crate) use table::{Table, as_text};
 
 /// How often a run is tried again after a deadlock or a serialization failure.

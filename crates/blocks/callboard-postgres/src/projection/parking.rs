@@ -204,7 +204,7 @@ pub(super) async fn parked_behind<P: Projection>(
         .collect()
 }
 
-pub(super) fn parked_event(row: &PgRow) -> Result<ParkedEvent, sqlx::Error> {
+pub(crate) fn parked_event(row: &PgRow) -> Result<ParkedEvent, sqlx::Error> {
     let decode = |error: Source| sqlx::Error::Decode(error);
     let cause: &str = row.try_get(3)?;
     Ok(ParkedEvent {

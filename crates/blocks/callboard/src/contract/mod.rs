@@ -1,11 +1,13 @@
 //! Contract suites: what every log, feed and view store must do. Each implementation's tests call
 //! them; a fake that doesn't pass them lies.
 
+mod event_handlers;
 mod feed;
 mod log;
 mod parking;
 mod views;
 
+pub use event_handlers::{ItemsHandler, event_handlers};
 pub use feed::feed;
 pub use log::log;
 pub use parking::parking;

@@ -2,6 +2,7 @@
 //! the same contract suites as the real ones.
 
 mod bus;
+mod event_handler;
 mod gate;
 mod log;
 mod process_manager;
@@ -9,6 +10,7 @@ mod projection;
 mod views;
 
 pub use bus::{MemoryBus, MemoryConnect, MemoryFeed};
+pub use event_handler::MemoryEventHandlerStore;
 pub use gate::Gate;
 pub use log::{LockedMemoryLog, MemoryLog};
 pub use process_manager::MemoryProcessManagerStore;

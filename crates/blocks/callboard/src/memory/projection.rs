@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{Gate, lock};
 use crate::event::Recorded;
 use crate::log::Source;
-use crate::names::{Checkpoint, Position};
+use crate::names::{Checkpoint, Position, StreamName};
 use crate::parking::{
     Block, Cause, OnFailure, PARKED_MOST, ParkedEvent, Parted, Retried, RetryOutcome, Selection, TOO_MANY,
     UNKNOWN_KEYS, behind_reason, blocks_of, blocks_of_raw, groups, part, waiting_for_code,
@@ -197,9 +197,20 @@ impl<P: Projection> State<P> {
 }
 
 fn parked_now<E>(event: &Recorded<E>, blocks: Vec<Block>, cause: Cause, reason: String) -> ParkedEvent {
+    parked_at_present(event.position, event.stream.clone(), blocks, cause, reason)
+}
+
+/// An event that is parked in this moment.
+pub(super) fn parked_at_present(
+    position: Position,
+    stream: StreamName,
+    blocks: Vec<Block>,
+    cause: Cause,
+    reason: String,
+) -> ParkedEvent {
     ParkedEvent {
-        position: event.position,
-        stream: event.stream.clone(),
+        position,
+        stream,
         blocks,
         cause,
         reason,

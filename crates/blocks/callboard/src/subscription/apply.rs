@@ -57,7 +57,11 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         let mut run = &decoded[..];
         while !run.is_empty() {
             let (position, source) = match self.transact(run, lock).await {
-                Ok(true) => break,
+                // What was taken only in part goes on behind that.
+                Ok(true) => {
+                    run = &run[run.partition_point(|event| event.position <= self.at().position)..];
+                    continue;
+                }
                 Ok(false) => return Ok(Taken::NotNext),
                 Err(SubscriberError::Permanent { position, source, .. }) => (position, source),
                 Err(error) => return self.or_stop(Err(error)).await,
@@ -130,8 +134,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         match applied {
             Applied::Moved { checkpoint, events } => {
                 self.checkpoint = Some(checkpoint);
+                let done = self.subscriber.done().unwrap_or(checkpoint);
                 self.status.send_modify(|status| {
-                    status.checkpoint = checkpoint;
+                    status.checkpoint = done;
                     status.head = status.head.max(checkpoint.position);
                     status.applied += events as u64;
                     status.transactions += 1;

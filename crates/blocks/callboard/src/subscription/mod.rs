@@ -14,6 +14,7 @@ mod supervise;
 pub use feed::{Connect, Delivery, Feed, FeedError, Foreign};
 pub use runner::{BATCH_MAX_EVENTS, RunError, Runner};
 pub use status::{Mode, Status};
+pub(crate) use supervise::random;
 pub use supervise::{Backoff, Supervisor};
 
 use std::future::Future;
@@ -84,7 +85,8 @@ pub enum Lock {
 /// What became of a run of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// Everything behind the checkpoint was applied and the checkpoint moved to here.
+    /// Everything behind the checkpoint was applied and the checkpoint moved to here. Whoever takes
+    /// events in before they are done may have taken only the first ones.
     Moved {
         /// The checkpoint afterwards.
         checkpoint: Checkpoint,
@@ -133,6 +135,15 @@ pub enum SubscriberError {
         /// Why, for people.
         reason: String,
     },
+    /// Nothing is wrong with the events, there is no room for them: offered again at once, for it has
+    /// waited for room.
+    #[error("{subscriber} has no room: {reason}")]
+    Full {
+        /// The subscriber's name.
+        subscriber: &'static str,
+        /// Why, for people.
+        reason: String,
+    },
     /// It stands by until its view is rebuilt; the view that is there is read meanwhile.
     #[error("{subscriber} stands by: {progress}")]
     Rebuilding {
@@ -143,7 +154,7 @@ pub enum SubscriberError {
     },
 }
 
-/// A named consumer of one log: a projection or a process manager with its storage.
+/// A named consumer of one log: a projection, a process manager or an event handler, with its storage.
 pub trait Subscriber: Send + Sync + 'static {
     /// The log that it follows.
     type Log: Log;
@@ -176,6 +187,17 @@ pub trait Subscriber: Send + Sync + 'static {
         events: &[Recorded<<Self::Log as Log>::Event>],
         lock: Lock,
     ) -> impl Future<Output = Result<Applied, SubscriberError>> + Send;
+
+    /// Up to where everything is done, for a subscriber whose [`Subscriber::checkpoint`] runs ahead of
+    /// that because it takes events in before they are done.
+    fn done(&self) -> Option<Checkpoint> {
+        None
+    }
+
+    /// Ends what still runs by itself, when nothing more will be applied.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// What happens to an event that can't be applied.
     fn on_failure(&self) -> OnFailure {

@@ -20,7 +20,9 @@ struct Sifted<'a> {
     duplicates: usize,
 }
 
-fn sift(checkpoint: Checkpoint, deliveries: &[Delivery]) -> Sifted<'_> {
+/// `since` is where the subscriber stood when these deliveries were offered first: what was applied
+/// by a try that failed halfway is no duplicate.
+fn sift(checkpoint: Checkpoint, since: Checkpoint, deliveries: &[Delivery]) -> Sifted<'_> {
     let mut at = checkpoint;
     let mut sifted = Sifted {
         run: Vec::new(),
@@ -34,7 +36,9 @@ fn sift(checkpoint: Checkpoint, deliveries: &[Delivery]) -> Sifted<'_> {
                 index,
                 reason: reason.clone(),
             }),
-            Ok(event) if judge(checkpoint, event) == Verdict::Duplicate => sifted.duplicates += 1,
+            Ok(event) if judge(checkpoint, event) == Verdict::Duplicate => {
+                sifted.duplicates += usize::from(judge(since, event) == Verdict::Duplicate);
+            }
             Ok(event) => {
                 sifted.candidates.push((index, event));
                 if judge(at, event) == Verdict::Next {
@@ -66,12 +70,13 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         self.heard += deliveries.len() as u64;
         self.start().await?;
         let before = self.at();
+        let since = *self.offered_at.get_or_insert(before);
         let Sifted {
             run,
             mut candidates,
             mut foreign,
             duplicates,
-        } = sift(before, deliveries);
+        } = sift(before, since, deliveries);
         let (offered, mut ours) = (candidates.len(), 0);
         if self.apply(&run, Lock::Wait, Origin::Feed).await? {
             candidates.retain(|(_, event)| !holds(&run, before, event));
@@ -90,6 +95,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             status.foreign += foreign.len() as u64;
         });
         foreign.sort_by_key(|foreign| foreign.index);
+        self.offered_at = None;
         Ok(foreign)
     }
 

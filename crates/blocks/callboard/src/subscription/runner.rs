@@ -55,6 +55,8 @@ pub struct Runner<S: Subscriber, R> {
     deaf: CancellationToken,
     /// How many deliveries were offered.
     pub(super) heard: u64,
+    /// Where it stood when the deliveries were offered that it is still at.
+    pub(super) offered_at: Option<Checkpoint>,
 }
 
 impl<S: Subscriber, R: LogReader> Runner<S, R> {
@@ -68,6 +70,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             stopped: CancellationToken::new(),
             deaf: CancellationToken::new(),
             heard: 0,
+            offered_at: None,
         }
     }
 
@@ -85,6 +88,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             let started = self.subscriber.start().await;
             let checkpoint = self.or_stop(started).await?;
             self.checkpoint = Some(checkpoint);
+            self.offered_at = None;
             self.stopped = CancellationToken::new();
             self.status.send_modify(|status| {
                 status.checkpoint = checkpoint;
@@ -266,7 +270,13 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     /// The stored checkpoint is this one, whoever moved it.
     pub(super) fn stand_at(&mut self, checkpoint: Checkpoint) {
         self.checkpoint = Some(checkpoint);
-        self.status.send_modify(|status| status.checkpoint = checkpoint);
+        let done = self.subscriber.done().unwrap_or(checkpoint);
+        self.status.send_modify(|status| status.checkpoint = done);
+    }
+
+    /// Ends what the subscriber still runs by itself, when nothing more will be offered.
+    pub async fn finish(&mut self) {
+        self.subscriber.finish().await;
     }
 
     pub(super) fn at(&self) -> Checkpoint {

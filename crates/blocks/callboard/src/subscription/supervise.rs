@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::error_chain;
 use crate::log::LogReader;
 use crate::names::Checkpoint;
-use crate::subscription::{Connect, Delivery, Feed, Foreign, Lock, Mode, RunError, Runner, Status, Subscriber};
+use crate::subscription::{
+    Connect, Delivery, Feed, Foreign, Lock, Mode, RunError, Runner, Status, Subscriber, SubscriberError,
+};
 
 /// How often a subscriber looks by itself, and how long a checkpoint may stand still behind the
 /// head before the log is read.
@@ -48,8 +50,7 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.most);
-        let random = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
-        step.mul_f64(0.5 + random / 2.0)
+        step.mul_f64(0.5 + random() / 2.0)
     }
 
     /// Waits for the next delay; false when shut down meanwhile. Dropping the future is safe.
@@ -72,6 +73,11 @@ impl Default for Backoff {
     fn default() -> Self {
         Self::new(Duration::from_millis(200), Duration::from_secs(10))
     }
+}
+
+/// A random number from 0 to 1, for jitter.
+pub(crate) fn random() -> f64 {
+    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }
 
 /// Runs one subscriber until it is shut down, through whatever happens to its feed and its store.
@@ -124,8 +130,9 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
         } = self;
         // Apart from the feed, so that nothing that the broker does can hold up the healing.
         let healer = tokio::spawn(heal(runner.clone(), name, shutdown.clone()));
-        consume(runner, connect, name, shutdown).await;
+        consume(runner.clone(), connect, name, shutdown).await;
         let _ = healer.await;
+        runner.lock().await.finish().await;
     }
 }
 
@@ -228,6 +235,9 @@ async fn offer<S: Subscriber, R: LogReader>(
         match runner.lock().await.offer(deliveries).await {
             Ok(foreign) => return Some(foreign),
             Err(RunError::Stopped { .. }) => return None,
+            Err(RunError::Subscriber(SubscriberError::Full { .. })) if shutdown.is_cancelled() => return None,
+            // It has waited for room already.
+            Err(RunError::Subscriber(SubscriberError::Full { .. })) => continue,
             Err(error) => tracing::warn!(subscriber = name, error = error_chain(&error), "retried in a while"),
         }
         if !backoff.wait(shutdown).await {
@@ -257,6 +267,7 @@ async fn heal<S: Subscriber, R: LogReader>(
         let applied = runner.applied();
         match runner.look(seen).await {
             Ok(checkpoint) => seen = checkpoint,
+            Err(RunError::Subscriber(SubscriberError::Full { .. })) => seen = None,
             Err(error) => {
                 tracing::warn!(subscriber = name, error = error_chain(&error), "can't look at the log");
                 seen = None;

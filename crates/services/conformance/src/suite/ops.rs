@@ -38,6 +38,19 @@ pub(super) async fn ops(system: &System) -> Transcript {
         let details: Vec<_> = checks.iter().filter_map(|check| check["details"].as_array()).collect();
         assert!(!details.is_empty(), "it says how its parts are doing: {checks:?}");
         subscribers(api, ops).await;
+        let routes = api.ops(ops, "/routes").await.with_status(200);
+        let commands = routes.rows().iter().map(|row| row["command"].as_str().expect("text"));
+        let commands: Vec<_> = commands
+            .filter(|command| command.ends_with("ProductQuantity"))
+            .collect();
+        assert_eq!(
+            commands,
+            [
+                "IncreaseProductQuantity",
+                "NotifyLowProductQuantity",
+                "ShipProductQuantity"
+            ]
+        );
     }
     commanding(system).await;
     answers.found("recorded", made.position());

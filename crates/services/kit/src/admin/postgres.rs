@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 
 use super::find;
 use crate::contexts::LOGS;
+use crate::handlers::HandlerSettings;
 use crate::operator::parkings;
 use crate::watched::{Watched, mode};
 
@@ -24,18 +25,26 @@ pub(crate) struct PgAdmin {
 
 impl PgAdmin {
     /// For a process that runs some of its subscribers, or none.
-    pub(crate) async fn new(database: &Database, watched: &Watched) -> anyhow::Result<Self> {
+    pub(crate) async fn new(
+        database: &Database,
+        watched: &Watched,
+        handlers: &HandlerSettings,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             database: database.clone(),
             watched: watched.clone(),
-            parkings: parkings(database).await?,
+            parkings: parkings(database, handlers).await?,
             unwatched: None,
         })
     }
 
     /// For a process that folds its projections inline.
-    pub(crate) async fn inline(database: &Database, watched: &Watched) -> anyhow::Result<Self> {
-        let admin = Self::new(database, watched).await?;
+    pub(crate) async fn inline(
+        database: &Database,
+        watched: &Watched,
+        handlers: &HandlerSettings,
+    ) -> anyhow::Result<Self> {
+        let admin = Self::new(database, watched, handlers).await?;
         Ok(Self {
             unwatched: Some("inline"),
             ..admin

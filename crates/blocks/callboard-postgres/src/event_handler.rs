@@ -1,0 +1,222 @@
+//! An event handler's registration, checkpoint, claims and parked events.
+
+use callboard::event_handler::{Claim, EventHandler, EventHandlerStore, LEASE, LaneParked, Moved, ParkLane, Role};
+use callboard::log::Source;
+use callboard::parking::{Block, PARKED_MOST, ParkedEvent};
+use callboard::process_manager::Registration;
+use callboard::{Checkpoint, Position};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::projection::{Stored, halt_named, parked_event, read_named};
+
+/// Stores one event handler. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PgEventHandlerStore {
+    database: Database,
+    log: &'static str,
+    name: &'static str,
+}
+
+impl PgEventHandlerStore {
+    /// The store of `H`.
+    pub fn new<H: EventHandler>(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            log: <H::Log as callboard::Log>::NAME,
+            name: H::NAME,
+        }
+    }
+
+    /// Locks the checkpoint: whoever deals with parked events holds it.
+    async fn lock(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query(include_str!("../queries/lock_checkpoint.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(0_i64)
+            .bind(Uuid::nil())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn unpark_one(&self, position: Position) -> Result<(), sqlx::Error> {
+        let mut connection = self.database.background().acquire().await?;
+        let mut transaction = connection.begin().await?;
+        self.lock(&mut transaction).await?;
+        sqlx::query(include_str!("../queries/unpark_events.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(vec![number(position)])
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
+    async fn discard_one(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, sqlx::Error> {
+        let mut connection = self.database.background().acquire().await?;
+        let mut transaction = connection.begin().await?;
+        self.lock(&mut transaction).await?;
+        let discarded = sqlx::query(include_str!("../queries/discard_event.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(number(position))
+            .bind(because)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let discarded = discarded.as_ref().map(parked_event).transpose()?;
+        transaction.commit().await?;
+        Ok(discarded)
+    }
+}
+
+impl EventHandlerStore for PgEventHandlerStore {
+    async fn load(&self) -> Result<Registration, Source> {
+        let read = async {
+            let mut connection = self.database.background().acquire().await?;
+            read_named(&mut connection, self.log, self.name).await
+        };
+        Ok(match self.database.in_background(read).await? {
+            Stored::Unregistered => Registration::Unregistered,
+            Stored::WithoutCheckpoint => Registration::WithoutCheckpoint,
+            Stored::StandBy(reason) => Registration::StandBy(reason),
+            Stored::At { checkpoint, .. } => Registration::At(checkpoint),
+        })
+    }
+
+    async fn register(&self, at: Checkpoint) -> Result<(), Source> {
+        let work = sqlx::query(include_str!("../queries/register_event_handler.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(number(at.position))
+            .bind(at.event_id)
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, role: Role, holder: Uuid, wants: bool) -> Result<Claim, Source> {
+        let work = sqlx::query_as(include_str!("../queries/claim_event_handler.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(role.as_str())
+            .bind(holder)
+            .bind(LEASE.as_secs_f64())
+            .bind(wants)
+            .fetch_one(self.database.background());
+        let (outcome, reason): (String, Option<String>) = self.database.in_background(work).await?;
+        Ok(match &*outcome {
+            "standby" => Claim::StandBy(reason.unwrap_or(outcome)),
+            "elsewhere" => Claim::Elsewhere,
+            held => Claim::Held {
+                wanted: held == "wanted",
+            },
+        })
+    }
+
+    async fn release(&self, role: Role, holder: Uuid) -> Result<(), Source> {
+        let work = sqlx::query(include_str!("../queries/release_event_handler.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(role.as_str())
+            .bind(holder)
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
+        Ok(())
+    }
+
+    async fn advance(&self, holder: Uuid, from: Checkpoint, to: Checkpoint) -> Result<Moved, Source> {
+        let work = sqlx::query_as(include_str!("../queries/advance_event_handler.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(holder)
+            .bind(number(from.position))
+            .bind(from.event_id)
+            .bind(number(to.position))
+            .bind(to.event_id)
+            .fetch_one(self.database.background());
+        type Row = (String, Option<i64>, Option<Uuid>);
+        let (outcome, position, event_id): Row = self.database.in_background(work).await?;
+        let at = position
+            .zip(event_id)
+            .map_or(Checkpoint::START, |(position, event_id)| Checkpoint {
+                position: Position::new(position.unsigned_abs()),
+                event_id,
+            });
+        Ok(match &*outcome {
+            "done" => Moved::Done,
+            "elsewhere" => Moved::Elsewhere(at),
+            _ => Moved::Lost,
+        })
+    }
+
+    async fn park(&self, holder: Uuid, lane: &ParkLane) -> Result<LaneParked, Source> {
+        let events = &lane.events;
+        let work = sqlx::query_scalar(include_str!("../queries/park_lane.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(holder)
+            .bind(lane.stream.as_str())
+            .bind(Block::stream(&lane.stream).as_str().to_owned())
+            .bind(events.iter().map(|event| number(event.position)).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| event.cause.as_str()).collect::<Vec<_>>())
+            .bind(events.iter().map(|event| &*event.reason).collect::<Vec<_>>())
+            .bind(i64::try_from(PARKED_MOST)?)
+            .fetch_one(self.database.background());
+        let outcome: String = self.database.in_background(work).await?;
+        Ok(match &*outcome {
+            "done" => LaneParked::Done,
+            "free" => LaneParked::Free,
+            "too_many" => LaneParked::TooMany,
+            _ => LaneParked::Lost,
+        })
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedEvent>, Source> {
+        let work = sqlx::query(include_str!("../queries/read_parked_events.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(i64::try_from(PARKED_MOST)?)
+            .fetch_all(self.database.background());
+        let rows = self.database.in_background(work).await?;
+        Ok(rows.iter().map(parked_event).collect::<Result<_, _>>()?)
+    }
+
+    async fn count_parked(&self) -> Result<(u64, Position), Source> {
+        let work = sqlx::query_as(include_str!("../queries/count_parked_events.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .fetch_optional(self.database.background());
+        let counted: Option<(i64, i64)> = self.database.in_background(work).await?;
+        let (parked, newest) = counted.unwrap_or_default();
+        Ok((parked.unsigned_abs(), Position::new(newest.unsigned_abs())))
+    }
+
+    async fn unpark(&self, position: Position) -> Result<(), Source> {
+        Ok(self.database.in_background(self.unpark_one(position)).await?)
+    }
+
+    async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
+        let work = sqlx::query(include_str!("../queries/note_failed_retry.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(number(position))
+            .bind(reason)
+            .execute(self.database.background());
+        self.database.in_background(work).await?;
+        Ok(())
+    }
+
+    async fn discard(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, Source> {
+        Ok(self.database.in_background(self.discard_one(position, because)).await?)
+    }
+
+    async fn halt(&self, reason: &str) -> Result<(), Source> {
+        halt_named(&self.database, self.log, self.name, reason).await
+    }
+}
+
+fn number(position: Position) -> i64 {
+    position.get().cast_signed()
+}
