@@ -2,12 +2,15 @@
 //! number of replicas of each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use callboard::{Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
-use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
+use callboard_postgres::{
+    Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews, Wakeups,
+};
 use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
 
 use crate::admin::{AdminHandle, PgAdmin};
@@ -17,7 +20,7 @@ use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::operator::{explain_broker, open_broker, topology};
-use crate::postgres::{feed_waker, on_growth, open, rebuilds, tidy};
+use crate::postgres::{feed_waker, on_growth, open, rebuilds, tidy, wakeups};
 use crate::probe::Probe;
 use crate::watched::Watched;
 
@@ -27,6 +30,7 @@ struct Ground {
     service: Service,
     watched: Watched,
     database: Database,
+    wakeups: Arc<Wakeups>,
     broker: Broker,
     topology: Topology,
     edge: Edge,
@@ -104,6 +108,7 @@ impl Mount for Commanding {
             service,
             watched,
             database,
+            wakeups,
             broker,
             topology,
             edge,
@@ -120,7 +125,7 @@ impl Mount for Commanding {
         watched.relay(C::Log::NAME, handle.status());
         service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));
         let woken = handle.clone();
-        on_growth::<C::Log>(service, database, move || woken.wake());
+        on_growth::<C::Log>(service, wakeups, move || woken.wake());
         let stores = CommandStoresOf::<C::Log> {
             ground: self.ground.clone(),
             relay: handle,
@@ -144,6 +149,7 @@ impl Mount for Projecting {
             service,
             watched,
             database,
+            wakeups,
             edge,
             ..
         } = &self.ground;
@@ -156,7 +162,7 @@ impl Mount for Projecting {
         rebuilds::<C>(service, database);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
-        let waker = feed_waker::<C::Log>(service, database);
+        let waker = feed_waker::<C::Log>(service, wakeups);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(edge.clone()));
         self.feed = feed.log(C::Log::NAME, PgLog::for_queries::<C::Log>(database), &waker);
         Ok(())
@@ -217,6 +223,7 @@ async fn ground(
     Ok(Ground {
         service: service.clone(),
         watched,
+        wakeups: wakeups(&database),
         database,
         broker,
         topology,

@@ -3,6 +3,7 @@
 //! replicas of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,7 +12,7 @@ use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
-use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews};
+use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews, Wakeups};
 
 use crate::admin::{AdminHandle, PgAdmin};
 use crate::assembly::{CommandStores, command_side, query_side};
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
-use crate::postgres::{feed_waker, open, rebuilds, tidy};
+use crate::postgres::{feed_waker, open, rebuilds, tidy, wakeups};
 use crate::probe::Probe;
 use crate::watched::Watched;
 
@@ -73,6 +74,7 @@ struct Inlining {
     service: Service,
     watched: Watched,
     database: Database,
+    wakeups: Arc<Wakeups>,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
@@ -96,7 +98,7 @@ impl Mount for Inlining {
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
-            waker: feed_waker::<C::Log>(&self.service, &self.database),
+            waker: feed_waker::<C::Log>(&self.service, &self.wakeups),
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
@@ -141,6 +143,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut inlining = Inlining {
         service: service.clone(),
         watched,
+        wakeups: wakeups(&database),
         database,
         edge: edge.clone(),
         routes: Router::new(),
