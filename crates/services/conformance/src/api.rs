@@ -24,6 +24,17 @@ pub struct Api {
     seen: Arc<AtomicU64>,
 }
 
+/// Who sends a request; whatever is empty isn't said.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    /// Who.
+    pub name: &'static str,
+    /// The organisation.
+    pub organisation: &'static str,
+    /// The roles, separated by commas.
+    pub roles: &'static str,
+}
+
 /// A request that isn't sent yet.
 #[must_use]
 pub struct Ask(RequestBuilder);
@@ -49,9 +60,20 @@ impl Ask {
         self.at_of("warehouse", position)
     }
 
-    /// Answered from this position of a log on.
+    /// Answered from this position of this log on.
     pub fn at_of(self, log: &str, position: u64) -> Self {
         self.header("callboard-position", &format!("{log}:{position}"))
+    }
+
+    /// Sent by somebody.
+    pub fn by(self, who: &Who) -> Self {
+        let headers = [
+            ("callboard-actor", who.name),
+            ("callboard-organisation", who.organisation),
+            ("callboard-roles", who.roles),
+        ];
+        let given = headers.into_iter().filter(|(_, value)| !value.is_empty());
+        given.fold(self, |ask, (name, value)| ask.header(name, value))
     }
 
     /// With a body that is sent as JSON, whatever it is.

@@ -3,6 +3,7 @@
 //! replicas of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,7 +14,7 @@ use callboard::subscription::Backoff;
 use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 use callboard_postgres::{
-    Database, InlineProjections, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgViews,
+    Database, InlineProjections, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgViews, Wakeups,
 };
 
 use crate::admin::{AdminHandle, PgAdmin};
@@ -23,7 +24,7 @@ use crate::contexts::{Mount, mount_all};
 use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
-use crate::postgres::{feed_waker, open, rebuilds, tidy};
+use crate::postgres::{feed_waker, open, rebuilds, tidy, wakeups};
 use crate::probe::Probe;
 use crate::watched::Watched;
 
@@ -99,6 +100,7 @@ struct Inlining {
     watched: Watched,
     calendar: Calendar,
     database: Database,
+    wakeups: Arc<Wakeups>,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
@@ -122,7 +124,7 @@ impl Mount for Inlining {
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
-            waker: feed_waker::<C::Log>(&self.service, &self.database),
+            waker: feed_waker::<C::Log>(&self.service, &self.wakeups),
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
@@ -171,6 +173,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         service: service.clone(),
         watched,
         calendar: config.calendar.clone(),
+        wakeups: wakeups(&database),
         database,
         edge: edge.clone(),
         routes: Router::new(),

@@ -11,7 +11,7 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-const SUBSCRIBERS: &[(&str, &str)] = &[
+pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),

@@ -16,7 +16,9 @@ mod paging;
 mod preconditions;
 mod requests;
 mod smuggled;
+mod tickets;
 mod together;
+mod validating;
 mod waiting;
 mod walk;
 
@@ -83,6 +85,18 @@ pub const FINANCE_INVALID: Part = |system| Box::pin(finance::invalid(system));
 pub const FINANCE_MEMBERS: Part = |system| Box::pin(finance::members(system));
 /// Many grants and memberships at once.
 pub const FINANCE_TOGETHER: Part = |system| Box::pin(finance::together(system));
+/// The walk of a ticket.
+pub const TICKET_WALK: Part = |system| Box::pin(tickets::walk::walk(system));
+/// Who may do what with a ticket, and who sees it.
+pub const TICKET_ACTORS: Part = |system| Box::pin(tickets::actors::actors(system));
+/// Requests about tickets that are wrong, or refused.
+pub const TICKET_REQUESTS: Part = |system| Box::pin(tickets::requests::requests(system));
+/// Creations that are repeated.
+pub const TICKET_CREATIONS: Part = |system| Box::pin(tickets::requests::creations(system));
+/// The board, filtered and page by page, while tickets change.
+pub const TICKET_BOARD: Part = |system| Box::pin(tickets::board::board(system));
+/// Requests that are only to be validated.
+pub const VALIDATING: Part = |system| Box::pin(validating::validating(system));
 
 /// Every part with its name; the first one needs a system in which nothing has happened.
 pub const PARTS: &[(&str, Part)] = &[
@@ -113,4 +127,10 @@ pub const PARTS: &[(&str, Part)] = &[
     ("finance invalid", FINANCE_INVALID),
     ("finance members", FINANCE_MEMBERS),
     ("finance together", FINANCE_TOGETHER),
+    ("ticket walk", TICKET_WALK),
+    ("ticket actors", TICKET_ACTORS),
+    ("ticket requests", TICKET_REQUESTS),
+    ("ticket creations", TICKET_CREATIONS),
+    ("ticket board", TICKET_BOARD),
+    ("validating", VALIDATING),
 ];
