@@ -57,7 +57,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(&SUBSCRIBERS);
+        let sandbox = Sandbox::new(SUBSCRIBERS);
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),
@@ -137,6 +137,26 @@ impl World {
         let (code, stdout, stderr) = self.callboard(&[args, &["--json"]].concat());
         assert_eq!(code, 0, "{args:?}: {stderr}");
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {stdout}"))
+    }
+
+    /// What `status` says of a log.
+    pub fn status_of(&self, log: &str) -> Value {
+        self.of_log(&["status"], log)
+    }
+
+    /// The row that is about a log in what the CLI lists.
+    pub fn of_log(&self, args: &[&str], log: &str) -> Value {
+        let listed = self.callboard_json(args);
+        let found = listed.as_array().expect("a list").iter().find(|row| row["log"] == log);
+        found.unwrap_or_else(|| panic!("{listed}")).clone()
+    }
+
+    /// What `projections list` says of a projection.
+    pub fn projection(&self, log: &str, name: &str) -> Value {
+        let listed = self.callboard_json(&["projections", "list"]);
+        let mut rows = listed.as_array().expect("a list").iter();
+        let found = rows.find(|row| row["log"] == log && row["name"] == name);
+        found.unwrap_or_else(|| panic!("{listed}")).clone()
     }
 
     pub async fn number(&self, query: &str) -> u64 {
