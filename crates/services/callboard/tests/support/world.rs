@@ -165,7 +165,7 @@ impl World {
     }
 
     pub async fn head(&self) -> u64 {
-        self.number("select coalesce(max(position), 0)::text from callboard.events")
+        self.number("select coalesce(max(position), 0)::text from callboard.events where log = 'warehouse'")
             .await
     }
 
@@ -174,11 +174,14 @@ impl World {
         eventually("every subscriber has come to the head", || async {
             let head = self.head().await;
             let behind = format!(
-                "select subscriber || ' at ' || position from callboard.checkpoints where position < {head} \
+                "select subscriber || ' at ' || position from callboard.checkpoints \
+                 where log = 'warehouse' and position < {head} \
                  union all select 'pending ' || name from callboard.pending_commands"
             );
             let behind = self.database.texts(&behind).await;
-            let subscribers = self.number("select count(*)::text from callboard.checkpoints").await;
+            let subscribers = self
+                .number("select count(*)::text from callboard.checkpoints where log = 'warehouse'")
+                .await;
             // A process manager may just have added to the log.
             let still = behind.is_empty() && subscribers >= 3 && self.head().await == head;
             if still {
