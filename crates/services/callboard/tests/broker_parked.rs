@@ -83,12 +83,8 @@ async fn parked_events_are_shown_retried_and_discarded() {
     assert_eq!(positions(&shown["group"]), parked(&world));
     assert!(shown["reason"].as_str().unwrap().contains("no_poison"), "{shown}");
     for status in [
-        entry(
-            &entry(&world.callboard_json(&["status"]), "log", "warehouse")["subscribers"],
-            "name",
-            "products",
-        ),
-        entry(&world.callboard_json(&["projections", "list"]), "name", "products"),
+        &entry(&world.status_of("warehouse")["subscribers"], "name", "products"),
+        &world.projection("warehouse", "products"),
     ] {
         assert_eq!(
             (&status["name"], &status["parked"]),

@@ -61,7 +61,10 @@ async fn an_operator_rebuilds_a_view_and_goes_back() {
     assert!(said.contains("nothing is kept"), "{said}");
     let (code, _, said) = world.callboard(&["projections", "rebuild", "warehouse.nope"]);
     assert_eq!(code, 1);
-    assert!(said.contains("there are: warehouse.products"), "{said}");
+    assert!(
+        said.contains("there are: ") && said.contains("warehouse.products"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,12 +100,13 @@ async fn an_operator_pauses_a_rebuild_and_lets_it_go_on() {
     // All of them, this one anew and as fast as it goes.
     let (code, text, said) = world.callboard(&["projections", "rebuild", "--wait"]);
     assert_eq!(code, 0, "{said}");
-    let all = [
+    for name in [
         "warehouse.products",
         "warehouse.low_stock",
         "tickets.tickets",
-        "tickets.ticket_history",
-    ];
-    assert_eq!(text, all.map(|name| format!("{name} is rebuilt\n")).concat());
+        "finance.companies",
+    ] {
+        assert!(text.contains(&format!("{name} is rebuilt\n")), "{text}");
+    }
     assert_eq!(world.products().await.len(), 40);
 }
