@@ -38,6 +38,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "late-fees"),
 ];
 
+/// How long a start may take: some begin on a long log, on a machine that is busy.
+const START_WITHIN: Duration = Duration::from_secs(90);
+
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
 /// it does.
 pub struct Replica {
@@ -63,8 +66,9 @@ impl Replica {
             .enable_all()
             .build()
             .expect("threads can be had");
-        let running = crate::support::soon("a service starts", runtime.spawn(start)).await;
-        let running = running.expect("starting does not panic").expect("the service starts");
+        let started = tokio::time::timeout(START_WITHIN, runtime.spawn(start)).await;
+        let started = started.expect("the service starts in time");
+        let running = started.expect("starting does not panic").expect("the service starts");
         Self {
             http: running.http,
             ops: running.ops,
@@ -175,6 +179,7 @@ fn config() -> Config {
         query_ops: any,
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
+        restart_delay: Duration::from_millis(100),
         calendar: HostClock::new().calendar(),
         log_filter: "info".into(),
         log_json: None,

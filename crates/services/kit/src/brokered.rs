@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::{Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{Database, Notifier, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews};
@@ -96,7 +95,7 @@ impl<L: Log> QueryStores for QueryStoresOf<L> {
 
 struct Commanding {
     ground: Ground,
-    calendar: Calendar,
+    config: Config,
     routes: Router,
 }
 
@@ -128,7 +127,7 @@ impl Mount for Commanding {
             relay: handle,
             context: std::marker::PhantomData,
         };
-        let routes = command_side::<C>(service, watched, &stores, edge, &self.calendar).await;
+        let routes = command_side::<C>(service, watched, &stores, edge, &self.config).await;
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         Ok(())
     }
@@ -136,6 +135,7 @@ impl Mount for Commanding {
 
 struct Projecting {
     ground: Ground,
+    config: Config,
     routes: Router,
     feed: EventFeed,
 }
@@ -154,8 +154,8 @@ impl Mount for Projecting {
             ground: self.ground.clone(),
             context: std::marker::PhantomData,
         };
-        projections::<C>(service, watched, &stores);
-        rebuilds::<C>(service, database);
+        let waits = projections::<C>(service, watched, &stores, &self.config)?;
+        rebuilds::<C>(service, database, &waits);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         let waker = feed_waker::<C::Log>(service, database);
@@ -239,7 +239,7 @@ pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
     tidy(&service, &ground.database, config.idempotency_keep);
     let mut commanding = Commanding {
         ground,
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         routes: Router::new(),
     };
     mount_all(&mut commanding).await?;
@@ -266,6 +266,7 @@ pub async fn start_projector(config: &Config) -> anyhow::Result<Running> {
     let ground = ground(&service, watched, &edge, config, "callboard-projector", &shown).await?;
     let mut projecting = Projecting {
         ground,
+        config: config.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),
     };

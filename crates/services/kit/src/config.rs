@@ -40,6 +40,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
+    /// `SUBSCRIBER_RESTART_DELAY_MS`.
+    pub restart_delay: Duration,
     /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
     pub calendar: Calendar,
     /// `RUST_LOG`.
@@ -89,6 +91,13 @@ impl Config {
                 fits.then(|| text.to_owned())
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
+            restart_delay: of("SUBSCRIBER_RESTART_DELAY_MS").parse(
+                "a number of milliseconds from 1 to 60000",
+                |text| {
+                    let ms = text.parse().ok().filter(|ms| (1..=60_000).contains(ms));
+                    ms.map(Duration::from_millis)
+                },
+            )?,
             calendar: calendar(settings)?,
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
                 tracing_subscriber::EnvFilter::try_new(text)
@@ -190,6 +199,7 @@ mod tests {
         assert_eq!(config.query_ops.to_string(), "127.0.0.1:4101");
         assert_eq!(config.queue_prefix, "dev");
         assert_eq!(config.idempotency_keep.as_secs(), 7 * 24 * 60 * 60);
+        assert_eq!(config.restart_delay.as_millis(), 100);
         assert_eq!(config.calendar.zone, TimeZone::UTC);
         assert_eq!(config.calendar.missed, MissedDays::Each);
     }
@@ -205,6 +215,7 @@ mod tests {
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
+            ("SUBSCRIBER_RESTART_DELAY_MS", "0", "1 to 60000"),
             ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),
             ("CALLBOARD_TIME_ZONE", "+02:00", "the name of a time zone"),
             ("CALLBOARD_MISSED_DAYS", "none", "`each` or `newest`"),

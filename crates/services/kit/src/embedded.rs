@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::log::LogReader;
 use callboard::memory::{
     MemoryBus, MemoryConnect, MemoryLog, MemoryProcessManagerStore, MemoryProjection, MemoryViews,
@@ -100,7 +99,7 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
 struct Embedding {
     service: Service,
     watched: Watched,
-    calendar: Calendar,
+    config: Config,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
@@ -111,8 +110,8 @@ struct Embedding {
 impl Mount for Embedding {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let stores = Stores::default();
-        projections::<C>(&self.service, &self.watched, &stores);
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
+        projections::<C>(&self.service, &self.watched, &stores, &self.config)?;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -141,7 +140,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let mut embedding = Embedding {
         service: service.clone(),
         watched: watched.clone(),
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         edge: edge.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),

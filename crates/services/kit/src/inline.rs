@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{Log, ProcessManager, Projection, Subscribers, error_chain};
@@ -15,7 +14,7 @@ use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 use callboard_postgres::{Database, InlineProjections, Notifier, PgLog, PgProcessManagerStore, PgViews};
 
 use crate::admin::{AdminHandle, PgAdmin};
-use crate::assembly::{CommandStores, command_side, query_side};
+use crate::assembly::{CommandStores, Waits, command_side, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
 use crate::lifecycle::{Running, Service};
@@ -73,7 +72,7 @@ impl<L: Log> Subscribers<L> for Inlined<L> {
 struct Inlining {
     service: Service,
     watched: Watched,
-    calendar: Calendar,
+    config: Config,
     database: Database,
     edge: Edge,
     routes: Router,
@@ -84,6 +83,7 @@ impl Mount for Inlining {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let mut inlined = Inlined(InlineProjections::new(&self.database));
         C::subscribers(&mut inlined);
+        inlined.0.sort()?;
         // Before the first append every projection is brought to the head.
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         while let Err(error) = inlined.0.start().await {
@@ -94,7 +94,8 @@ impl Mount for Inlining {
             );
             tokio::time::sleep(backoff.next_delay()).await;
         }
-        rebuilds::<C>(&self.service, &self.database);
+        // They were brought to the head in their order; a rebuild from now on waits for none.
+        rebuilds::<C>(&self.service, &self.database, &Waits::default());
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
@@ -102,7 +103,7 @@ impl Mount for Inlining {
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -143,7 +144,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut inlining = Inlining {
         service: service.clone(),
         watched,
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         database,
         edge: edge.clone(),
         routes: Router::new(),
