@@ -1,10 +1,15 @@
+-- A log's own row is made on first use: one that only has subscribers so far is a log, too.
 select
     l.log,
     coalesce(h.position, 0),
     h.recorded_at,
     r.published,
     r.holder is not null and r.leased_until > clock_timestamp()
-from callboard.logs l
+from (
+    select log from callboard.logs
+    union
+    select log from callboard.subscribers
+) l
 left join lateral (
     select e.position, e.recorded_at
     from callboard.events e

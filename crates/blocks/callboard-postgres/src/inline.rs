@@ -64,8 +64,8 @@ impl<L: Log> InlineProjections<L> {
     pub fn sort(&mut self) -> Result<(), AfterError> {
         let named: Vec<_> = self.members.iter().map(|member| member.named()).collect();
         let order = in_order(&named)?;
-        let place = |member: &Box<dyn Member<L>>| order.iter().position(|name| *name == member.named().0);
-        self.members.sort_by_key(place);
+        self.members
+            .sort_by_key(|member| order.iter().position(|name| *name == member.named().0));
         Ok(())
     }
 

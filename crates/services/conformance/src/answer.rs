@@ -106,6 +106,31 @@ impl Answer {
         answer
     }
 
+    /// The same, being a command of this log that was done: a receipt as the contract has it, with
+    /// headers that agree. What it created is in `id`, and it may have recorded on other streams, too.
+    ///
+    /// # Panics
+    /// When something isn't so.
+    #[track_caller]
+    pub fn done_in(self, log: &str) -> Self {
+        let answer = self.with_status(200);
+        let (position, version) = (answer.position(), answer.version());
+        assert_eq!(answer.body["log"], log, "{answer:?}");
+        assert_eq!(
+            answer.header("callboard-position"),
+            format!("{log}:{position}"),
+            "{answer:?}"
+        );
+        assert_eq!(answer.header("etag"), format!("\"{version}\""), "{answer:?}");
+        let events = answer.body["events"].as_array().expect("an array");
+        for (event, place) in events.iter().rev().zip(0..) {
+            assert_eq!(event["position"], position - place, "{answer:?}");
+        }
+        let own = events.iter().rfind(|event| event["stream"] == answer.body["stream"]);
+        assert!(own.is_none_or(|event| event["version"] == version), "{answer:?}");
+        answer
+    }
+
     /// The same, being a problem with this status and name, as RFC 9457 has it.
     ///
     /// # Panics

@@ -46,7 +46,12 @@ impl Ask {
 
     /// Answered from this position on.
     pub fn at(self, position: u64) -> Self {
-        self.header("callboard-position", &format!("warehouse:{position}"))
+        self.at_of("warehouse", position)
+    }
+
+    /// Answered from this position of a log on.
+    pub fn at_of(self, log: &str, position: u64) -> Self {
+        self.header("callboard-position", &format!("{log}:{position}"))
     }
 
     /// With a body that is sent as JSON, whatever it is.
@@ -109,6 +114,11 @@ impl Api {
         Ask(self.http.request(method, format!("{}{path}", self.queries)))
     }
 
+    /// A command with this body.
+    pub fn post(&self, path: &str, body: &Value) -> Ask {
+        self.command(Method::POST, path).body(body.to_string())
+    }
+
     /// `POST …/increase_quantity` with this body.
     pub fn increase_with(&self, sku: &str, body: impl Into<Vec<u8>>) -> Ask {
         self.command(Method::POST, &format!("/warehouse/products/{sku}/increase_quantity"))
@@ -156,10 +166,18 @@ impl Api {
     /// # Panics
     /// When positions leave a gap.
     pub async fn events(&self, after: u64) -> Vec<Value> {
+        self.events_of("warehouse", after).await
+    }
+
+    /// Every event of a log behind a position, page by page.
+    ///
+    /// # Panics
+    /// When positions leave a gap.
+    pub async fn events_of(&self, log: &str, after: u64) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
         loop {
             let behind = after + events.len() as u64;
-            let path = format!("/logs/warehouse/events?after={behind}&limit=1000");
+            let path = format!("/logs/{log}/events?after={behind}&limit=1000");
             let page = self.get(&path).send().await.with_status(200);
             for (event, place) in page.rows().iter().zip(1..) {
                 assert_eq!(event["position"], behind + place, "positions are gapless");
@@ -181,10 +199,15 @@ impl Api {
 
     /// Every row of a list from this position on, page by page.
     pub async fn list(&self, path: &str, position: u64) -> Vec<Value> {
+        self.list_of("warehouse", path, position).await
+    }
+
+    /// As [`Api::list`], for a view of another log.
+    pub async fn list_of(&self, log: &str, path: &str, position: u64) -> Vec<Value> {
         let mut rows = Vec::new();
         let mut next = Some(format!("{path}?limit=500"));
         while let Some(path) = next {
-            let page = self.get(&path).at(position).send().await.with_status(200);
+            let page = self.get(&path).at_of(log, position).send().await.with_status(200);
             rows.extend_from_slice(page.rows());
             next = page.next();
         }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod api;
 pub mod backlog;
 pub mod clock;
+pub mod finance;
 pub mod history;
 pub mod load;
 pub mod model;

@@ -109,6 +109,8 @@ pub struct Ground {
     pub database: TestDatabase,
     /// The exchanges and queues.
     pub sandbox: Sandbox,
+    /// The hosts' clock.
+    pub clock: HostClock,
 }
 
 impl Ground {
@@ -117,6 +119,7 @@ impl Ground {
         Self {
             database: TestDatabase::create().await,
             sandbox: Sandbox::new(SUBSCRIBERS),
+            clock: HostClock::new(),
         }
     }
 
@@ -126,7 +129,7 @@ impl Ground {
             database_url: self.database.url().into(),
             amqp_url: amqp_url(),
             queue_prefix: self.sandbox.prefix.clone(),
-            ..config()
+            ..config(&self.clock)
         }
     }
 
@@ -162,12 +165,13 @@ pub async fn inline(config: Config) -> Replica {
 }
 
 /// Starts everything in memory.
-pub async fn embedded() -> Replica {
-    Replica::start(async move { Ok(start_embedded(&config(), false).await?) }).await
+pub async fn embedded(clock: &HostClock) -> Replica {
+    let config = config(clock);
+    Replica::start(async move { Ok(start_embedded(&config, false).await?) }).await
 }
 
 /// A configuration on free ports.
-fn config() -> Config {
+fn config(clock: &HostClock) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
         database_url: String::new(),
@@ -180,7 +184,7 @@ fn config() -> Config {
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
         restart_delay: Duration::from_millis(100),
-        calendar: HostClock::new().calendar(),
+        calendar: clock.calendar(),
         log_filter: "info".into(),
         log_json: None,
         no_migrate: false,
@@ -197,6 +201,8 @@ pub struct System {
     pub replicas: Vec<Replica>,
     /// Where it stands, unless it is in memory.
     pub ground: Option<Ground>,
+    /// Its hosts' clock.
+    pub clock: HostClock,
 }
 
 impl System {
@@ -205,8 +211,9 @@ impl System {
     /// # Panics
     /// When a server that it needs is missing.
     pub async fn start(topology: Topology) -> Self {
+        let clock = HostClock::new();
         let (replicas, ground) = match topology {
-            Topology::Embedded => (vec![embedded().await], None),
+            Topology::Embedded => (vec![embedded(&clock).await], None),
             Topology::Inline => {
                 let ground = Ground::new().await;
                 (vec![ground.inline().await], Some(ground))
@@ -225,6 +232,7 @@ impl System {
         Self {
             api,
             topology,
+            clock: ground.as_ref().map_or(clock, |ground| ground.clock.clone()),
             replicas,
             ground,
         }

@@ -7,6 +7,7 @@
 mod bodies;
 mod empty;
 mod feed;
+mod finance;
 mod keys;
 mod low_stock;
 mod metadata;
@@ -68,6 +69,26 @@ pub const OPS: Part = |system| Box::pin(ops::ops(system));
 /// A projection that an operator pauses.
 pub const PAUSE: Part = |system| Box::pin(ops::pause(system));
 
+/// Nothing of finance is there yet, and nothing is an error.
+pub const FINANCE_EMPTY: Part = |system| Box::pin(finance::empty(system));
+/// The walk of finance.
+pub const FINANCE_WALK: Part = |system| Box::pin(finance::walk(system));
+/// Lists of finance, filtered.
+pub const FINANCE_LISTS: Part = |system| Box::pin(finance::lists(system));
+/// Every rule of finance, refusing.
+pub const FINANCE_REFUSALS: Part = |system| Box::pin(finance::refusals(system));
+/// Amounts, ids and lists that are none.
+pub const FINANCE_INVALID: Part = |system| Box::pin(finance::invalid(system));
+/// Memberships.
+pub const FINANCE_MEMBERS: Part = |system| Box::pin(finance::members(system));
+/// Many grants and memberships at once.
+pub const FINANCE_TOGETHER: Part = |system| Box::pin(finance::together(system));
+
+/// The daily cycle.
+pub const CYCLE: Part = |system| Box::pin(finance::cycle(system));
+/// Late fees.
+pub const LATE_FEES: Part = |system| Box::pin(finance::late_fees(system));
+
 /// Every part with its name; the first one needs a system in which nothing has happened.
 pub const PARTS: &[(&str, Part)] = &[
     ("empty", EMPTY),
@@ -90,4 +111,13 @@ pub const PARTS: &[(&str, Part)] = &[
     ("metadata", METADATA),
     ("ops", OPS),
     ("pause", PAUSE),
+    ("finance empty", FINANCE_EMPTY),
+    ("finance walk", FINANCE_WALK),
+    ("finance lists", FINANCE_LISTS),
+    ("finance refusals", FINANCE_REFUSALS),
+    ("finance invalid", FINANCE_INVALID),
+    ("finance members", FINANCE_MEMBERS),
+    ("finance together", FINANCE_TOGETHER),
+    ("cycle", CYCLE),
+    ("late fees", LATE_FEES),
 ];

@@ -109,3 +109,48 @@ async fn health_and_metrics_are_on_the_ops_listeners_only() {
 async fn a_paused_projection_says_so_everywhere_and_goes_on_where_it_was() {
     holds(suite::PAUSE).await;
 }
+
+#[tokio::test]
+async fn finance_is_empty_and_that_is_no_error() {
+    holds(suite::FINANCE_EMPTY).await;
+}
+
+#[tokio::test]
+async fn a_company_and_an_asset_fund_an_account_and_every_view_shows_it() {
+    holds(suite::FINANCE_WALK).await;
+}
+
+#[tokio::test]
+async fn lists_of_finance_are_filtered_and_a_creation_without_an_id_gets_one() {
+    holds(suite::FINANCE_LISTS).await;
+}
+
+#[tokio::test]
+async fn every_rule_of_finance_refuses_and_names_the_cause() {
+    holds(suite::FINANCE_REFUSALS).await;
+}
+
+#[tokio::test]
+async fn what_is_no_amount_no_id_and_no_list_is_refused_at_its_field() {
+    holds(suite::FINANCE_INVALID).await;
+}
+
+#[tokio::test]
+async fn a_membership_is_shown_as_soon_as_its_command_is_answered() {
+    holds(suite::FINANCE_MEMBERS).await;
+}
+
+#[tokio::test]
+async fn of_50_grants_at_once_none_overspends_and_of_20_memberships_one_is_made() {
+    holds(suite::FINANCE_TOGETHER).await;
+}
+
+#[tokio::test]
+async fn each_date_begins_once_and_in_order_whatever_the_clock_does() {
+    holds(suite::CYCLE).await;
+}
+
+#[tokio::test]
+async fn what_is_past_due_bears_one_late_fee_each_date() {
+    holds(suite::LATE_FEES).await;
+}
