@@ -83,8 +83,8 @@ async fn parked_events_are_shown_retried_and_discarded() {
     assert_eq!(positions(&shown["group"]), parked(&world));
     assert!(shown["reason"].as_str().unwrap().contains("no_poison"), "{shown}");
     for status in [
-        &world.callboard_json(&["status"])[0]["subscribers"][2],
-        &world.callboard_json(&["projections", "list"])[1],
+        &world.status_of("warehouse")["subscribers"][2],
+        &world.projection("warehouse", "products"),
     ] {
         assert_eq!(
             (&status["name"], &status["parked"]),

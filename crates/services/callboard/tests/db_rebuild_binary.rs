@@ -63,7 +63,10 @@ async fn an_operator_rebuilds_a_view_and_goes_back() {
     assert!(said.contains("nothing is kept"), "{said}");
     let (code, _, said) = world.callboard(&["projections", "rebuild", "warehouse.nope"]);
     assert_eq!(code, 1);
-    assert!(said.contains("there are: warehouse.products"), "{said}");
+    assert!(
+        said.contains("there are: ") && said.contains("warehouse.products"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +102,8 @@ async fn an_operator_pauses_a_rebuild_and_lets_it_go_on() {
     // All of them, this one anew and as fast as it goes.
     let (code, text, said) = world.callboard(&["projections", "rebuild", "--wait"]);
     assert_eq!(code, 0, "{said}");
-    assert_eq!(text, "warehouse.products is rebuilt\nwarehouse.low_stock is rebuilt\n");
+    for name in ["warehouse.products", "warehouse.low_stock", "finance.companies"] {
+        assert!(text.contains(&format!("{name} is rebuilt\n")), "{text}");
+    }
     assert_eq!(world.products().await.len(), 40);
 }

@@ -76,7 +76,7 @@ impl World {
         std::fs::create_dir(&logs).with_context(|| format!("can't make {}", logs.display()))?;
         let database = TestDatabase::create().await;
         database.execute(tally::TABLE).await;
-        let sandbox = Sandbox::new(&SUBSCRIBERS);
+        let sandbox = Sandbox::new(SUBSCRIBERS);
         let binaries = binaries()?;
         let mut services = Vec::new();
         for (name, kind) in [("callboard-command", "COMMAND"), ("callboard-projector", "QUERY")] {

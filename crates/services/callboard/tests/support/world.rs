@@ -60,7 +60,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(&SUBSCRIBERS);
+        let sandbox = Sandbox::new(SUBSCRIBERS);
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),
@@ -142,13 +142,33 @@ impl World {
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {stdout}"))
     }
 
+    /// What `status` says of a log.
+    pub fn status_of(&self, log: &str) -> Value {
+        self.of_log(&["status"], log)
+    }
+
+    /// The row that is about a log in what the CLI lists.
+    pub fn of_log(&self, args: &[&str], log: &str) -> Value {
+        let listed = self.callboard_json(args);
+        let found = listed.as_array().expect("a list").iter().find(|row| row["log"] == log);
+        found.unwrap_or_else(|| panic!("{listed}")).clone()
+    }
+
+    /// What `projections list` says of a projection.
+    pub fn projection(&self, log: &str, name: &str) -> Value {
+        let listed = self.callboard_json(&["projections", "list"]);
+        let mut rows = listed.as_array().expect("a list").iter();
+        let found = rows.find(|row| row["log"] == log && row["name"] == name);
+        found.unwrap_or_else(|| panic!("{listed}")).clone()
+    }
+
     pub async fn number(&self, query: &str) -> u64 {
         let texts = self.database.texts(query).await;
         texts.first().map_or(0, |text| text.parse().expect("a number"))
     }
 
     pub async fn head(&self) -> u64 {
-        self.number("select coalesce(max(position), 0)::text from callboard.events")
+        self.number("select coalesce(max(position), 0)::text from callboard.events where log = 'warehouse'")
             .await
     }
 
@@ -157,11 +177,14 @@ impl World {
         eventually("every subscriber has come to the head", || async {
             let head = self.head().await;
             let behind = format!(
-                "select subscriber || ' at ' || position from callboard.checkpoints where position < {head} \
+                "select subscriber || ' at ' || position from callboard.checkpoints \
+                 where log = 'warehouse' and position < {head} \
                  union all select 'pending ' || name from callboard.pending_commands"
             );
             let behind = self.database.texts(&behind).await;
-            let subscribers = self.number("select count(*)::text from callboard.checkpoints").await;
+            let subscribers = self
+                .number("select count(*)::text from callboard.checkpoints where log = 'warehouse'")
+                .await;
             // A process manager may just have added to the log.
             let still = behind.is_empty() && subscribers >= 3 && self.head().await == head;
             if still {

@@ -2,5 +2,6 @@
 
 mod answers;
 mod gone;
+mod grants;
 mod interleaved;
 mod pair;
