@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use callboard::log::{AppendError, Source};
-use callboard::projection::EventOf;
+use callboard::projection::{AfterError, EventOf, Named, in_order};
 use callboard::subscription::{Lock, RunError, Runner, SubscriberError, behind};
 use callboard::{Checkpoint, Log, Position, Projection, Recorded, Standing, error_chain};
 use futures::future::BoxFuture;
@@ -55,6 +55,18 @@ impl<L: Log> InlineProjections<L> {
             parked: AtomicU64::new(0),
             projection: PhantomData,
         }));
+    }
+
+    /// Puts each projection behind those that it waits for.
+    ///
+    /// # Errors
+    /// [`AfterError`] when they wait for each other, or for what isn't there.
+    pub fn sort(&mut self) -> Result<(), AfterError> {
+        let named: Vec<_> = self.members.iter().map(|member| member.named()).collect();
+        let order = in_order(&named)?;
+        self.members
+            .sort_by_key(|member| order.iter().position(|name| *name == member.named().0));
+        Ok(())
     }
 
     /// Brings every projection to the head, in transactions of their own: before the first append. A
@@ -140,14 +152,15 @@ impl<L: Log> Inline for InlineProjections<L> {
         for member in &self.members {
             let parked = member.parked();
             let standing = Standing { position, parked };
-            self.database.watcher().moved(L::NAME, member.name(), standing);
+            self.database.watcher().moved(L::NAME, member.named().0, standing);
         }
     }
 }
 
 /// One inline projection, its type erased.
 trait Member<L: Log>: Send + Sync {
-    fn name(&self) -> &'static str;
+    /// Its name, and those that it waits for.
+    fn named(&self) -> Named;
 
     /// How many events were parked when it was folded last.
     fn parked(&self) -> u64;
@@ -169,8 +182,8 @@ struct InlineMember<P> {
 }
 
 impl<P: Projection> Member<P::Log> for InlineMember<P> {
-    fn name(&self) -> &'static str {
-        P::NAME
+    fn named(&self) -> Named {
+        (P::NAME, P::AFTER)
     }
 
     fn parked(&self) -> u64 {

@@ -1,5 +1,9 @@
 //! Projections: pure folds of a log into rows, one per key.
 
+mod after;
+
+pub use after::{AfterError, Named, in_order, reach_head};
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -40,6 +44,9 @@ pub trait Projection: Send + Sync + 'static {
     /// Whether each row is written by the events of one stream alone. Then an event that this code
     /// can't decode can be parked, for its stream is all that it can touch; otherwise it halts.
     const KEYED_BY_STREAM: bool = false;
+    /// The projections of its log that must reach the head of that moment before this one starts; by
+    /// default it starts at once. A name that is unknown, or a circle, ends the service's start.
+    const AFTER: &'static [&'static str] = &[];
 
     /// The keys whose rows an event touches.
     fn keys(event: &<Self::Log as Log>::Event) -> Vec<Self::Key>;

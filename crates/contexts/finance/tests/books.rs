@@ -100,6 +100,9 @@ proptest! {
     }
 }
 
+/// What products owe and which date it is moves nothing in these books.
+const APART: [&str; 4] = ["LateFeeIncurred", "PaymentRecorded", "ProductIssued", "SystemCycled"];
+
 /// So that the property above is about something.
 #[test]
 fn the_factory_hits_every_rule_and_records_every_event() {
@@ -113,7 +116,8 @@ fn the_factory_hits_every_rule_and_records_every_event() {
             rules.extend(refused);
             types.extend(books.events().await.iter().map(|event| event.event.event_type().name));
         }
-        let all: BTreeSet<_> = FinanceEvent::TYPES.iter().map(|event_type| event_type.name).collect();
+        let all = FinanceEvent::TYPES.iter().map(|event_type| event_type.name);
+        let all: BTreeSet<_> = all.filter(|name| !APART.contains(name)).collect();
         assert_eq!(types, all);
         let hit = [
             "account-closed",

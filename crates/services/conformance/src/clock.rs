@@ -22,6 +22,12 @@ impl HostClock {
         Self(Arc::new(Mutex::new(noon)))
     }
 
+    /// Its date, in UTC.
+    pub fn date(&self) -> Date {
+        let now = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now.to_zoned(TimeZone::UTC).date()
+    }
+
     /// Sets it to noon of this date.
     ///
     /// # Panics

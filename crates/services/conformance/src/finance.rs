@@ -20,6 +20,7 @@ pub const VIEWS: &[(&str, &str)] = &[
     ("deals", "deal"),
     ("grants", "grant"),
     ("memberships", "company"),
+    ("products", "product"),
 ];
 
 /// Commands and queries of finance, with ids that are the same in each run. Cheap to clone.

@@ -42,6 +42,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("tickets", "ticket_history"),
 ];
 
+/// How long a start may take: some begin on a long log, on a machine that is busy.
+const START_WITHIN: Duration = Duration::from_secs(90);
+
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
 /// it does.
 pub struct Replica {
@@ -67,8 +70,9 @@ impl Replica {
             .enable_all()
             .build()
             .expect("threads can be had");
-        let running = crate::support::soon("a service starts", runtime.spawn(start)).await;
-        let running = running.expect("starting does not panic").expect("the service starts");
+        let started = tokio::time::timeout(START_WITHIN, runtime.spawn(start)).await;
+        let started = started.expect("the service starts in time");
+        let running = started.expect("starting does not panic").expect("the service starts");
         Self {
             http: running.http,
             ops: running.ops,
@@ -109,6 +113,8 @@ pub struct Ground {
     pub database: TestDatabase,
     /// The exchanges and queues.
     pub sandbox: Sandbox,
+    /// The hosts' clock.
+    pub clock: HostClock,
 }
 
 impl Ground {
@@ -117,6 +123,7 @@ impl Ground {
         Self {
             database: TestDatabase::create().await,
             sandbox: Sandbox::new(SUBSCRIBERS),
+            clock: HostClock::new(),
         }
     }
 
@@ -126,7 +133,7 @@ impl Ground {
             database_url: self.database.url().into(),
             amqp_url: amqp_url(),
             queue_prefix: self.sandbox.prefix.clone(),
-            ..config()
+            ..config(&self.clock)
         }
     }
 
@@ -162,12 +169,13 @@ pub async fn inline(config: Config) -> Replica {
 }
 
 /// Starts everything in memory.
-pub async fn embedded() -> Replica {
-    Replica::start(async move { Ok(start_embedded(&config(), false).await?) }).await
+pub async fn embedded(clock: &HostClock) -> Replica {
+    let config = config(clock);
+    Replica::start(async move { Ok(start_embedded(&config, false).await?) }).await
 }
 
 /// A configuration on free ports.
-fn config() -> Config {
+fn config(clock: &HostClock) -> Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Config {
         database_url: String::new(),
@@ -179,7 +187,8 @@ fn config() -> Config {
         query_ops: any,
         queue_prefix: String::new(),
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
-        calendar: HostClock::new().calendar(),
+        restart_delay: Duration::from_millis(100),
+        calendar: clock.calendar(),
         auth: Auth::Development,
         handlers: HandlerSettings::default(),
         log_filter: "info".into(),
@@ -198,6 +207,8 @@ pub struct System {
     pub replicas: Vec<Replica>,
     /// Where it stands, unless it is in memory.
     pub ground: Option<Ground>,
+    /// Its hosts' clock.
+    pub clock: HostClock,
 }
 
 impl System {
@@ -206,8 +217,9 @@ impl System {
     /// # Panics
     /// When a server that it needs is missing.
     pub async fn start(topology: Topology) -> Self {
+        let clock = HostClock::new();
         let (replicas, ground) = match topology {
-            Topology::Embedded => (vec![embedded().await], None),
+            Topology::Embedded => (vec![embedded(&clock).await], None),
             Topology::Inline => {
                 let ground = Ground::new().await;
                 (vec![ground.inline().await], Some(ground))
@@ -226,6 +238,7 @@ impl System {
         Self {
             api,
             topology,
+            clock: ground.as_ref().map_or(clock, |ground| ground.clock.clone()),
             replicas,
             ground,
         }

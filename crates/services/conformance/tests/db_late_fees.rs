@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use callboard::spec::record;
-use callboard_kit::Config;
 use callboard_postgres::PgLog;
 use callboard_postgres::testing::TestDatabase;
 use conformance::Api;
-use conformance::clock::HostClock;
 use conformance::support::within;
-use conformance::system::{Ground, Replica, inline};
+use conformance::system::Ground;
 use finance::amount::Balance;
 use finance::ids::{AssetId, CompanyId, ProductId};
 use finance::issue_product::ProductIssued;
@@ -74,14 +72,6 @@ async fn put(database: &TestDatabase, events: &[(String, FinanceEvent)]) {
     }
 }
 
-async fn start(ground: &Ground, clock: &HostClock) -> Replica {
-    let config = Config {
-        calendar: clock.calendar(),
-        ..ground.config()
-    };
-    inline(config).await
-}
-
 async fn number(database: &TestDatabase, query: &str) -> usize {
     database.texts(query).await[0].parse().expect("a number")
 }
@@ -91,15 +81,15 @@ const PENDING: &str = "select count(*)::text from callboard.pending_commands";
 
 #[tokio::test]
 async fn each_of_ten_thousand_products_bears_one_fee_although_the_service_is_gone_half_way() {
-    let (ground, clock) = (Ground::new().await, HostClock::new());
+    let ground = Ground::new().await;
     let database = &ground.database;
-    let first = start(&ground, &clock).await;
+    let first = ground.inline().await;
     Api::new(first.http, first.http).until_ready(first.ops).await;
     first.stop().await;
     put(database, &products()).await;
-    clock.set(date(2026, 4, 1));
+    ground.clock.set(date(2026, 4, 1));
 
-    let killed = start(&ground, &clock).await;
+    let killed = ground.inline().await;
     let fees = within(PATIENCE, "some fees are there", async || {
         let fees = number(database, FEES).await;
         (fees >= 1_000).then_some(fees)
@@ -109,7 +99,7 @@ async fn each_of_ten_thousand_products_bears_one_fee_although_the_service_is_gon
     drop(killed);
     assert!(number(database, PENDING).await > 0, "it was gone half-way");
 
-    let (a, b) = tokio::join!(start(&ground, &clock), start(&ground, &clock));
+    let (a, b) = tokio::join!(ground.inline(), ground.inline());
     within(PATIENCE, "every command is answered", async || {
         let (fees, pending) = (number(database, FEES).await, number(database, PENDING).await);
         (fees >= PRODUCTS && pending == 0).then_some(())

@@ -7,12 +7,17 @@ use callboard::cycle::{Calendar, Cycler};
 use callboard::event_handler::{EventHandlerStore, EventHandlerSubscriber};
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
-use callboard::subscription::{Connect, Subscriber, Supervisor};
+use callboard::projection::{Named, in_order, reach_head};
+use callboard::subscription::{Connect, Status, Subscriber, Supervisor};
 use callboard::writer::{Tap, Writer, WriterConfig};
 use callboard::{Context, Cycle, EventHandler, Log, ProcessManager, Projection, Subscribers, Views};
 use callboard_http::{CommandSide, Edge, HttpContext, QuerySide};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::handlers::HandlerSettings;
 use crate::lifecycle::Service;
 use crate::watched::Watched;
@@ -80,7 +85,7 @@ pub async fn command_side<C: HttpContext>(
     watched: &Watched,
     stores: &impl CommandStores,
     edge: &Edge,
-    calendar: &Calendar,
+    config: &Config,
 ) -> Router {
     let router = Arc::new(C::router());
     let (writer, commands) = Writer::new(stores.log(), &router, stores.tap(), WriterConfig::default());
@@ -91,6 +96,7 @@ pub async fn command_side<C: HttpContext>(
         service,
         watched,
         stores,
+        config,
         router,
         commands: commands.clone(),
         started: Vec::new(),
@@ -105,7 +111,7 @@ pub async fn command_side<C: HttpContext>(
         service,
         stores,
         commands: commands.clone(),
-        calendar,
+        calendar: &config.calendar,
         looked: Vec::new(),
     };
     C::subscribers(&mut cycles);
@@ -178,6 +184,7 @@ struct Managers<'a, L: Log, S> {
     service: &'a Service,
     watched: &'a Watched,
     stores: &'a S,
+    config: &'a Config,
     router: Arc<callboard::Router<L>>,
     commands: callboard::Commands<L>,
     started: Vec<oneshot::Receiver<()>>,
@@ -189,7 +196,8 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
         let (store, log, wake) = (self.stores.manager::<M>(), self.stores.log(), Arc::new(Notify::new()));
         let subscriber = ProcessManagerSubscriber::<M, _, _>::new(store.clone(), log.clone(), wake.clone());
-        let mut supervisor = Supervisor::new(subscriber, log, self.stores.connect(M::NAME));
+        let mut supervisor =
+            Supervisor::new(subscriber, log, self.stores.connect(M::NAME)).restart_after(self.config.restart_delay);
         self.watched.process_manager(L::NAME, M::NAME, supervisor.status());
         let (started, is_started) = oneshot::channel();
         self.started.push(is_started);
@@ -236,19 +244,74 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
     }
 }
 
-/// Starts a context's projections.
-pub fn projections<C: Context>(service: &Service, watched: &Watched, stores: &impl QueryStores) {
-    C::subscribers(&mut Projections {
-        service,
+/// Starts a context's projections; each waits for those that it names. Returns what they wait for, for
+/// the tasks that rebuild them.
+///
+/// # Errors
+/// When they wait for each other, or for what isn't there.
+pub fn projections<C: Context>(
+    service: &Service,
+    watched: &Watched,
+    stores: &impl QueryStores,
+    config: &Config,
+) -> anyhow::Result<Waits> {
+    let mut projections = Projections {
         watched,
         stores,
-    });
+        config,
+        stopping: &service.stopping,
+        prepared: Vec::new(),
+        waits: Waits::default(),
+    };
+    C::subscribers(&mut projections);
+    let Projections { prepared, waits, .. } = projections;
+    waits.check()?;
+    for Prepared { name, run } in prepared {
+        let (awaited, reader, stopping) = (waits.of(name), stores.reader(), service.stopping.clone());
+        service.spawn(format!("projection {name}"), async move {
+            if awaited.is_empty() || reach_head(&reader, awaited, &stopping).await {
+                run.await;
+            }
+        });
+    }
+    Ok(waits)
+}
+
+/// The projections of a context: how each is doing, and which of them it waits for.
+#[derive(Clone, Default)]
+pub struct Waits {
+    named: Vec<Named>,
+    statuses: Vec<(&'static str, watch::Receiver<Status>)>,
+}
+
+impl Waits {
+    fn check(&self) -> anyhow::Result<()> {
+        in_order(&self.named)?;
+        Ok(())
+    }
+
+    /// How those are doing that a projection waits for.
+    pub fn of(&self, projection: &str) -> Vec<(&'static str, watch::Receiver<Status>)> {
+        let after = self.named.iter().find(|(name, _)| *name == projection);
+        let after = after.map_or(&[][..], |(_, after)| after);
+        let awaited = self.statuses.iter().filter(|(name, _)| after.contains(name));
+        awaited.cloned().collect()
+    }
+}
+
+/// A projection that isn't started yet.
+struct Prepared {
+    name: &'static str,
+    run: BoxFuture<'static, ()>,
 }
 
 struct Projections<'a, S> {
-    service: &'a Service,
     watched: &'a Watched,
     stores: &'a S,
+    config: &'a Config,
+    stopping: &'a CancellationToken,
+    prepared: Vec<Prepared>,
+    waits: Waits,
 }
 
 impl<L: Log, S: QueryStores> Subscribers<L> for Projections<'_, S> {
@@ -257,12 +320,13 @@ impl<L: Log, S: QueryStores> Subscribers<L> for Projections<'_, S> {
             self.stores.projection::<P>(),
             self.stores.reader(),
             self.stores.connect(P::NAME),
-        );
+        )
+        .restart_after(self.config.restart_delay);
         self.watched.projection(L::NAME, P::NAME, supervisor.status());
-        self.service.spawn(
-            format!("projection {}", P::NAME),
-            supervisor.run(self.service.stopping.clone()),
-        );
+        self.waits.named.push((P::NAME, P::AFTER));
+        self.waits.statuses.push((P::NAME, supervisor.status()));
+        let run = supervisor.run(self.stopping.clone()).boxed();
+        self.prepared.push(Prepared { name: P::NAME, run });
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::{EventHandler, Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{
@@ -20,7 +19,6 @@ use crate::assembly::{
 };
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
-use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::operator::{explain_broker, open_broker, topology};
@@ -38,7 +36,6 @@ struct Ground {
     broker: Broker,
     topology: Topology,
     edge: Edge,
-    handlers: HandlerSettings,
 }
 
 /// The command side's stores of one context.
@@ -122,7 +119,7 @@ impl<L: Log> HandlerStores for QueryStoresOf<L> {
 
 struct Commanding {
     ground: Ground,
-    calendar: Calendar,
+    config: Config,
     routes: Router,
 }
 
@@ -156,7 +153,7 @@ impl Mount for Commanding {
             relay: handle,
             context: std::marker::PhantomData,
         };
-        let routes = command_side::<C>(service, watched, &stores, edge, &self.calendar).await;
+        let routes = command_side::<C>(service, watched, &stores, edge, &self.config).await;
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         Ok(())
     }
@@ -164,6 +161,7 @@ impl Mount for Commanding {
 
 struct Projecting {
     ground: Ground,
+    config: Config,
     routes: Router,
     feed: EventFeed,
 }
@@ -176,7 +174,6 @@ impl Mount for Projecting {
             database,
             wakeups,
             edge,
-            handlers,
             ..
         } = &self.ground;
         let stores = QueryStoresOf::<C::Log> {
@@ -184,9 +181,9 @@ impl Mount for Projecting {
             ground: self.ground.clone(),
             context: std::marker::PhantomData,
         };
-        projections::<C>(service, watched, &stores);
-        event_handlers::<C>(service, watched, &stores, handlers).await;
-        rebuilds::<C>(service, database);
+        let waits = projections::<C>(service, watched, &stores, &self.config)?;
+        event_handlers::<C>(service, watched, &stores, &self.config.handlers).await;
+        rebuilds::<C>(service, database, &waits);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         let waker = feed_waker::<C::Log>(service, wakeups);
@@ -258,7 +255,6 @@ async fn ground(
         broker,
         topology,
         edge: edge.clone(),
-        handlers: config.handlers.clone(),
     })
 }
 
@@ -275,7 +271,7 @@ pub async fn start_command(config: &Config) -> anyhow::Result<Running> {
     tidy(&service, &ground.database, config.idempotency_keep);
     let mut commanding = Commanding {
         ground,
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         routes: Router::new(),
     };
     mount_all(&mut commanding).await?;
@@ -302,6 +298,7 @@ pub async fn start_projector(config: &Config) -> anyhow::Result<Running> {
     let ground = ground(&service, watched, &edge, config, "callboard-projector", &shown).await?;
     let mut projecting = Projecting {
         ground,
+        config: config.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),
     };

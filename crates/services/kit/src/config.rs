@@ -51,6 +51,8 @@ pub struct Config {
     pub queue_prefix: String,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
+    /// `SUBSCRIBER_RESTART_DELAY_MS`.
+    pub restart_delay: Duration,
     /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
     pub calendar: Calendar,
     /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
@@ -104,6 +106,13 @@ impl Config {
                 fits.then(|| text.to_owned())
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
+            restart_delay: of("SUBSCRIBER_RESTART_DELAY_MS").parse(
+                "a number of milliseconds from 1 to 60000",
+                |text| {
+                    let ms = text.parse().ok().filter(|ms| (1..=60_000).contains(ms));
+                    ms.map(Duration::from_millis)
+                },
+            )?,
             calendar: calendar(settings)?,
             auth: auth(settings)?,
             handlers: HandlerSettings::of(settings),
@@ -228,6 +237,7 @@ mod tests {
         assert_eq!(config.query_ops.to_string(), "127.0.0.1:4101");
         assert_eq!(config.queue_prefix, "dev");
         assert_eq!(config.idempotency_keep.as_secs(), 7 * 24 * 60 * 60);
+        assert_eq!(config.restart_delay.as_millis(), 100);
         assert_eq!(config.calendar.zone, TimeZone::UTC);
         assert_eq!(config.calendar.missed, MissedDays::Each);
     }
@@ -243,6 +253,7 @@ mod tests {
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
+            ("SUBSCRIBER_RESTART_DELAY_MS", "0", "1 to 60000"),
             ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),
             ("CALLBOARD_TIME_ZONE", "+02:00", "the name of a time zone"),
             ("CALLBOARD_MISSED_DAYS", "none", "`each` or `newest`"),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::event_handler::HandlerParking;
 use callboard::log::LogReader;
 use callboard::memory::{
@@ -20,7 +19,6 @@ use crate::assembly::{
 };
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
-use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind_near, edge, readiness, serve_ops, serve_public};
 use crate::watched::Watched;
@@ -138,28 +136,27 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
 struct Embedding {
     service: Service,
     watched: Watched,
-    calendar: Calendar,
+    config: Config,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
     logs: Vec<(&'static str, MemoryLog)>,
     admin: MemoryAdmin,
-    handlers: HandlerSettings,
 }
 
 impl Mount for Embedding {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let stores = Stores::default();
-        projections::<C>(&self.service, &self.watched, &stores);
-        event_handlers::<C>(&self.service, &self.watched, &stores, &self.handlers).await;
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
+        projections::<C>(&self.service, &self.watched, &stores, &self.config)?;
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
         self.feed = feed.log(C::Log::NAME, stores.log.clone(), &stores.waker);
         C::subscribers(&mut Administered {
             stores: &stores,
-            settings: &self.handlers,
+            settings: &self.config.handlers,
             admin: &mut self.admin,
         });
         self.logs.push((C::Log::NAME, stores.log));
@@ -183,7 +180,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let mut embedding = Embedding {
         service: service.clone(),
         watched: watched.clone(),
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         edge: edge.clone(),
         routes: Router::new(),
         feed: EventFeed::new(edge.clone()),
@@ -192,7 +189,6 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
             watched: watched.clone(),
             ..MemoryAdmin::default()
         },
-        handlers: config.handlers.clone(),
     };
     mount_all(&mut embedding).await?;
     let Embedding {

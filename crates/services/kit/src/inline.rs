@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use callboard::cycle::Calendar;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
@@ -18,10 +17,9 @@ use callboard_postgres::{
 };
 
 use crate::admin::{AdminHandle, PgAdmin};
-use crate::assembly::{CommandStores, HandlerStores, command_side, event_handlers, query_side};
+use crate::assembly::{CommandStores, HandlerStores, Waits, command_side, event_handlers, query_side};
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
-use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::postgres::{feed_waker, open, rebuilds, tidy, wakeups};
@@ -95,10 +93,9 @@ impl<L: Log> Subscribers<L> for Inlined<L> {
 }
 
 struct Inlining {
-    handlers: HandlerSettings,
     service: Service,
     watched: Watched,
-    calendar: Calendar,
+    config: Config,
     database: Database,
     wakeups: Arc<Wakeups>,
     edge: Edge,
@@ -110,6 +107,7 @@ impl Mount for Inlining {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let mut inlined = Inlined(InlineProjections::new(&self.database));
         C::subscribers(&mut inlined);
+        inlined.0.sort()?;
         // Before the first append every projection is brought to the head.
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         while let Err(error) = inlined.0.start().await {
@@ -120,7 +118,8 @@ impl Mount for Inlining {
             );
             tokio::time::sleep(backoff.next_delay()).await;
         }
-        rebuilds::<C>(&self.service, &self.database);
+        // They were brought to the head in their order; a rebuild from now on waits for none.
+        rebuilds::<C>(&self.service, &self.database, &Waits::default());
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
@@ -128,8 +127,8 @@ impl Mount for Inlining {
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
-        event_handlers::<C>(&self.service, &self.watched, &stores, &self.handlers).await;
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.calendar).await;
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
+        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -169,10 +168,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     admin.open(PgAdmin::inline(&database, &watched, &config.handlers).await?);
     let feed = EventFeed::new(edge.clone());
     let mut inlining = Inlining {
-        handlers: config.handlers.clone(),
         service: service.clone(),
         watched,
-        calendar: config.calendar.clone(),
+        config: config.clone(),
         wakeups: wakeups(&database),
         database,
         edge: edge.clone(),

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use callboard::projection::reach_head;
 use callboard::subscription::Backoff;
 use callboard::{Context, EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::FeedWaker;
 use callboard_postgres::{
-    Database, DatabaseConfig, Inspection, PgRebuild, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble, Wakeups,
-    delete_expired_keys, inspect, migrate,
+    Database, DatabaseConfig, Inspection, PgLog, PgRebuild, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble,
+    Wakeups, delete_expired_keys, inspect, migrate,
 };
 
+use crate::assembly::Waits;
 use crate::config::Config;
 use crate::contexts::LOGS;
 use crate::lifecycle::Service;
@@ -134,23 +136,32 @@ pub(crate) fn tidy(service: &Service, database: &Database, keep: Duration) {
     });
 }
 
-/// Rebuilds a context's projections whenever their code or an operator wants it.
-pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database) {
-    C::subscribers(&mut Rebuilds { service, database });
+/// Rebuilds a context's projections whenever their code or an operator wants it; each waits first for
+/// those that it names.
+pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database, waits: &Waits) {
+    C::subscribers(&mut Rebuilds {
+        service,
+        database,
+        waits,
+    });
 }
 
 struct Rebuilds<'a> {
     service: &'a Service,
     database: &'a Database,
+    waits: &'a Waits,
 }
 
 impl<L: Log> Subscribers<L> for Rebuilds<'_> {
     fn projection<P: Projection<Log = L>>(&mut self) {
         let rebuild = PgRebuild::<P>::new(self.database);
-        self.service.spawn(
-            format!("rebuild {}", P::NAME),
-            rebuild.run(self.service.stopping.clone()),
-        );
+        let (awaited, log) = (self.waits.of(P::NAME), PgLog::new::<L>(self.database));
+        let stopping = self.service.stopping.clone();
+        self.service.spawn(format!("rebuild {}", P::NAME), async move {
+            if awaited.is_empty() || reach_head(&log, awaited, &stopping).await {
+                rebuild.run(stopping).await;
+            }
+        });
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}

@@ -112,6 +112,12 @@ pub const VARIABLES: &[Variable] = &[
         "how long idempotency keys are kept: 1 to 365 days",
     ),
     plain(
+        "SUBSCRIBER_RESTART_DELAY_MS",
+        "subscriber-restart-delay-ms",
+        "100",
+        "how long a subscriber waits after a fault, plus a random part: 1 to 60000 ms",
+    ),
+    plain(
         "CALLBOARD_TIME_ZONE",
         "callboard-time-zone",
         "UTC",

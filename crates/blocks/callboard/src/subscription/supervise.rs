@@ -28,6 +28,9 @@ const DEAF_AFTER_MOST: u32 = 96;
 /// a broker that takes connections and drops them would be asked without end.
 const LASTING: Duration = Duration::from_secs(5);
 
+/// The longest that a subscriber waits before it begins again, unless more is configured.
+const RESTART_MOST: Duration = Duration::from_secs(10);
+
 /// Growing delays with jitter, so that replicas don't knock all at once.
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -86,6 +89,7 @@ pub struct Supervisor<S: Subscriber, R, C> {
     connect: C,
     name: &'static str,
     status: watch::Receiver<Status>,
+    backoff: Backoff,
 }
 
 impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
@@ -99,7 +103,17 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
             connect,
             name,
             status,
+            backoff: Backoff::default(),
         }
+    }
+
+    /// After a fault, waits so long before it begins again, plus a random part of up to as much again;
+    /// both grow with each fault in a row, up to 10 s or twice the delay. 0.1 s by default.
+    #[must_use]
+    pub fn restart_after(mut self, delay: Duration) -> Self {
+        let (least, most) = (delay * 2, RESTART_MOST);
+        self.backoff = Backoff::new(least, most.max(least));
+        self
     }
 
     /// How the subscriber is doing.
@@ -110,7 +124,7 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
     /// Registers the subscriber and loads what it needs, with retries; false when shut down before.
     /// A process manager's service does it before its first listener opens.
     pub async fn start(&mut self, shutdown: &CancellationToken) -> bool {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.backoff.clone();
         loop {
             match self.runner.lock().await.start().await {
                 // What stands by is looked after while running.
@@ -126,11 +140,15 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
     /// Runs until `shutdown`; stops between steps, never inside one.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self {
-            runner, connect, name, ..
+            runner,
+            connect,
+            name,
+            backoff,
+            ..
         } = self;
         // Apart from the feed, so that nothing that the broker does can hold up the healing.
         let healer = tokio::spawn(heal(runner.clone(), name, shutdown.clone()));
-        consume(runner.clone(), connect, name, shutdown).await;
+        consume(runner.clone(), connect, name, backoff, shutdown).await;
         let _ = healer.await;
         runner.lock().await.finish().await;
     }
@@ -141,9 +159,10 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
     runner: Arc<Mutex<Runner<S, R>>>,
     mut connect: C,
     name: &'static str,
+    mut backoff: Backoff,
     shutdown: CancellationToken,
 ) {
-    let mut backoff = Backoff::default();
+    let retry = backoff.clone();
     // A row is cheap to ask, and whoever waits for a rebuild goes on right behind it.
     let mut asking = Backoff::new(LOOK_EVERY, LOOK_EVERY);
     while !shutdown.is_cancelled() {
@@ -167,7 +186,7 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
             Ok(feed) => {
                 let since = Instant::now();
                 runner.lock().await.set_mode(Mode::Live, None);
-                let ended = drain(&runner, feed, name, &shutdown).await;
+                let ended = drain(&runner, feed, name, &retry, &shutdown).await;
                 if since.elapsed() >= LASTING {
                     backoff.reset();
                 }
@@ -199,6 +218,7 @@ async fn drain<S: Subscriber, R: LogReader, F: Feed>(
     runner: &Mutex<Runner<S, R>>,
     mut feed: F,
     name: &'static str,
+    retry: &Backoff,
     shutdown: &CancellationToken,
 ) -> Option<String> {
     loop {
@@ -216,7 +236,7 @@ async fn drain<S: Subscriber, R: LogReader, F: Feed>(
             Ok(deliveries) => deliveries,
             Err(error) => return Some(error_chain(&error)),
         };
-        let foreign = offer(runner, &deliveries, name, shutdown).await?;
+        let foreign = offer(runner, &deliveries, name, retry.clone(), shutdown).await?;
         if let Err(error) = feed.settle(&foreign).await {
             return Some(error_chain(&error));
         }
@@ -228,9 +248,9 @@ async fn offer<S: Subscriber, R: LogReader>(
     runner: &Mutex<Runner<S, R>>,
     deliveries: &[Delivery],
     name: &'static str,
+    mut backoff: Backoff,
     shutdown: &CancellationToken,
 ) -> Option<Vec<Foreign>> {
-    let mut backoff = Backoff::default();
     loop {
         match runner.lock().await.offer(deliveries).await {
             Ok(foreign) => return Some(foreign),

@@ -1,5 +1,6 @@
 //! The engine that follows a log, with deliveries and stores that misbehave.
 
+mod after;
 #[path = "../bank/mod.rs"]
 mod bank;
 mod broker;

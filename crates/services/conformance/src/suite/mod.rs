@@ -98,6 +98,11 @@ pub const TICKET_BOARD: Part = |system| Box::pin(tickets::board::board(system));
 /// Requests that are only to be validated.
 pub const VALIDATING: Part = |system| Box::pin(validating::validating(system));
 
+/// The daily cycle.
+pub const CYCLE: Part = |system| Box::pin(finance::cycle(system));
+/// Late fees.
+pub const LATE_FEES: Part = |system| Box::pin(finance::late_fees(system));
+
 /// Every part with its name; the first one needs a system in which nothing has happened.
 pub const PARTS: &[(&str, Part)] = &[
     ("empty", EMPTY),
@@ -133,4 +138,6 @@ pub const PARTS: &[(&str, Part)] = &[
     ("ticket creations", TICKET_CREATIONS),
     ("ticket board", TICKET_BOARD),
     ("validating", VALIDATING),
+    ("cycle", CYCLE),
+    ("late fees", LATE_FEES),
 ];

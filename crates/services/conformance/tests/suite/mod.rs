@@ -174,3 +174,13 @@ async fn a_membership_is_shown_as_soon_as_its_command_is_answered() {
 async fn of_50_grants_at_once_none_overspends_and_of_20_memberships_one_is_made() {
     holds(suite::FINANCE_TOGETHER).await;
 }
+
+#[tokio::test]
+async fn each_date_begins_once_and_in_order_whatever_the_clock_does() {
+    holds(suite::CYCLE).await;
+}
+
+#[tokio::test]
+async fn what_is_past_due_bears_one_late_fee_each_date() {
+    holds(suite::LATE_FEES).await;
+}
