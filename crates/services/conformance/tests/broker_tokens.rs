@@ -22,6 +22,9 @@ async fn each_service_takes_a_tokens_word_and_nobody_elses() {
     };
     let (command, projector) = tokio::join!(command(config()), projector(config()));
     let api = Api::new(command.http, projector.http);
+    for ops in [command.ops, projector.ops] {
+        api.until_ready(ops).await;
+    }
     let bearer = |token: &str| format!("Bearer {token}");
     let path = "/tickets/tickets";
     let add = || {
