@@ -178,17 +178,13 @@ impl World {
     pub async fn settled(&self) {
         eventually("every subscriber has come to the head", || async {
             let head = self.head().await;
-            let behind = format!(
-                "select subscriber || ' at ' || position from callboard.checkpoints \
-                 where log = 'warehouse' and position < {head} \
-                 union all select 'pending ' || name from callboard.pending_commands"
-            );
-            let behind = self.database.texts(&behind).await;
-            let subscribers = self
-                .number("select count(*)::text from callboard.checkpoints where log = 'warehouse'")
-                .await;
+            let behind = "select subscriber || ' at ' || position from callboard.checkpoints c where position < \
+                 (select coalesce(max(e.position), 0) from callboard.events e where e.log = c.log) \
+                 union all select 'pending ' || name from callboard.pending_commands";
+            let behind = self.database.texts(behind).await;
+            let subscribers = self.number("select count(*)::text from callboard.checkpoints").await;
             // A process manager may just have added to the log.
-            let still = behind.is_empty() && subscribers >= 3 && self.head().await == head;
+            let still = behind.is_empty() && subscribers >= 5 && self.head().await == head;
             if still {
                 Ok(())
             } else {

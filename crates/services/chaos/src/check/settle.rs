@@ -37,11 +37,11 @@ pub async fn resolve(world: &World) -> Result<()> {
 
 /// Waits until every subscriber and the relay are at the head, and no command is pending.
 pub async fn at_rest(world: &World) -> Result<()> {
-    let behind = "with head as (select coalesce(max(position), 0) as position from callboard.events where log = 'warehouse') \
-         select subscriber || ' is at ' || c.position || ' of ' || head.position \
-         from callboard.checkpoints c, head where log = 'warehouse' and c.position <> head.position \
-         union all select 'published is ' || published from callboard.relays, head \
-         where log = 'warehouse' and published <> position \
+    let behind = "with head as (select log, max(position) as position from callboard.events group by log) \
+         select subscriber || ' is at ' || c.position || ' of ' || coalesce(head.position, 0) \
+         from callboard.checkpoints c left join head using (log) where c.position <> coalesce(head.position, 0) \
+         union all select 'published is ' || published \
+         from callboard.relays left join head using (log) where published <> coalesce(position, 0) \
          union all select 'pending: ' || name from callboard.pending_commands";
     until(WELL_WITHIN, "everything has come to the head", || async {
         let behind = world.database.texts(behind).await;
