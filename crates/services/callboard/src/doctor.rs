@@ -171,7 +171,10 @@ async fn version(broker: &Broker) -> Check {
 
 async fn topology(config: &Config, broker: &Broker) -> anyhow::Result<Check> {
     const PREFIX: &str = "MESSAGING_QUEUE_PREFIX";
-    let items = match operator::topology(config)?.check(broker, &subscribers(&config.handlers).await?).await {
+    let items = match operator::topology(config)?
+        .check(broker, &subscribers(&config.handlers).await?)
+        .await
+    {
         Ok(items) => items,
         Err(error) => return Ok(Check::failed("topology", PREFIX, explain_broker(config, &error))),
     };

@@ -32,6 +32,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("tickets", "ticket_history"),
 ];
 
+/// Event handlers that run once their settings switch them on; then each has a queue.
+pub const HANDLERS: &[(&str, &str)] = &[("tickets", "ticket-webhook")];
+
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
 /// it does.
 pub struct Replica {
@@ -99,6 +102,8 @@ pub struct Ground {
     pub database: TestDatabase,
     /// The exchanges and queues.
     pub sandbox: Sandbox,
+    /// What event handlers are made from.
+    pub handlers: HandlerSettings,
 }
 
 impl Ground {
@@ -106,7 +111,8 @@ impl Ground {
     pub async fn new() -> Self {
         Self {
             database: TestDatabase::create().await,
-            sandbox: Sandbox::new(SUBSCRIBERS),
+            sandbox: Sandbox::new(&[SUBSCRIBERS, HANDLERS].concat()),
+            handlers: HandlerSettings::default(),
         }
     }
 
@@ -116,6 +122,7 @@ impl Ground {
             database_url: self.database.url().into(),
             amqp_url: amqp_url(),
             queue_prefix: self.sandbox.prefix.clone(),
+            handlers: self.handlers.clone(),
             ..config()
         }
     }
@@ -152,8 +159,9 @@ pub async fn inline(config: Config) -> Replica {
 }
 
 /// Starts everything in memory.
-pub async fn embedded() -> Replica {
-    Replica::start(async move { Ok(start_embedded(&config(), false).await?) }).await
+pub async fn embedded(handlers: HandlerSettings) -> Replica {
+    let config = Config { handlers, ..config() };
+    Replica::start(async move { Ok(start_embedded(&config, false).await?) }).await
 }
 
 /// A configuration on free ports.
@@ -195,14 +203,26 @@ impl System {
     /// # Panics
     /// When a server that it needs is missing.
     pub async fn start(topology: Topology) -> Self {
+        Self::start_with(topology, HandlerSettings::default()).await
+    }
+
+    /// As [`System::start`], with event handlers that are made from these settings.
+    ///
+    /// # Panics
+    /// When a server that it needs is missing.
+    pub async fn start_with(topology: Topology, handlers: HandlerSettings) -> Self {
+        let ground = async |handlers| Ground {
+            handlers,
+            ..Ground::new().await
+        };
         let (replicas, ground) = match topology {
-            Topology::Embedded => (vec![embedded().await], None),
+            Topology::Embedded => (vec![embedded(handlers).await], None),
             Topology::Inline => {
-                let ground = Ground::new().await;
+                let ground = ground(handlers).await;
                 (vec![ground.inline().await], Some(ground))
             }
             Topology::Brokered => {
-                let ground = Ground::new().await;
+                let ground = ground(handlers).await;
                 let (command, projector) = tokio::join!(ground.command(), ground.projector());
                 (vec![command, projector], Some(ground))
             }
