@@ -11,12 +11,13 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-const SUBSCRIBERS: [(&str, &str); 6] = [
+const SUBSCRIBERS: [(&str, &str); 7] = [
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
     ("tickets", "tickets"),
     ("tickets", "ticket_history"),
+    ("tickets", "ticket-webhook"),
     ("warehouse", "observer"),
 ];
 
