@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod event;
+#[cfg(any(test, feature = "factory"))]
+pub mod factory;
 pub mod increase_quantity;
 pub mod low_product_quantity_notification;
 pub mod low_stock;

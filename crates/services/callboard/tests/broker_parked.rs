@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Process, World, eventually};
+use support::{Process, World, entry, eventually};
 
 const NAME: &str = "warehouse.products";
 
@@ -83,8 +83,12 @@ async fn parked_events_are_shown_retried_and_discarded() {
     assert_eq!(positions(&shown["group"]), parked(&world));
     assert!(shown["reason"].as_str().unwrap().contains("no_poison"), "{shown}");
     for status in [
-        &world.callboard_json(&["status"])[0]["subscribers"][2],
-        &world.callboard_json(&["projections", "list"])[1],
+        entry(
+            &entry(&world.callboard_json(&["status"]), "log", "warehouse")["subscribers"],
+            "name",
+            "products",
+        ),
+        entry(&world.callboard_json(&["projections", "list"]), "name", "products"),
     ] {
         assert_eq!(
             (&status["name"], &status["parked"]),

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{World, eventually};
+use support::{World, entry, eventually};
 
 /// No broker: its address leads nowhere.
 async fn world() -> World {
@@ -25,9 +25,7 @@ async fn increase(http: &str, products: std::ops::Range<u32>) {
 }
 
 fn products(world: &World) -> Value {
-    let listed = world.callboard_json(&["projections", "list"]);
-    let found = listed.as_array().unwrap().iter().find(|one| one["name"] == "products");
-    found.unwrap().clone()
+    entry(&world.callboard_json(&["projections", "list"]), "name", "products")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +97,12 @@ async fn an_operator_pauses_a_rebuild_and_lets_it_go_on() {
     // All of them, this one anew and as fast as it goes.
     let (code, text, said) = world.callboard(&["projections", "rebuild", "--wait"]);
     assert_eq!(code, 0, "{said}");
-    assert_eq!(text, "warehouse.products is rebuilt\nwarehouse.low_stock is rebuilt\n");
+    let all = [
+        "warehouse.products",
+        "warehouse.low_stock",
+        "tickets.tickets",
+        "tickets.ticket_history",
+    ];
+    assert_eq!(text, all.map(|name| format!("{name} is rebuilt\n")).concat());
     assert_eq!(world.products().await.len(), 40);
 }

@@ -24,6 +24,17 @@ pub struct Api {
     seen: Arc<AtomicU64>,
 }
 
+/// Who sends a request; whatever is empty isn't said.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    /// Who.
+    pub name: &'static str,
+    /// The organisation.
+    pub organisation: &'static str,
+    /// The roles, separated by commas.
+    pub roles: &'static str,
+}
+
 /// A request that isn't sent yet.
 #[must_use]
 pub struct Ask(RequestBuilder);
@@ -46,7 +57,23 @@ impl Ask {
 
     /// Answered from this position on.
     pub fn at(self, position: u64) -> Self {
-        self.header("callboard-position", &format!("warehouse:{position}"))
+        self.at_of("warehouse", position)
+    }
+
+    /// Answered from this position of this log on.
+    pub fn at_of(self, log: &str, position: u64) -> Self {
+        self.header("callboard-position", &format!("{log}:{position}"))
+    }
+
+    /// Sent by somebody.
+    pub fn by(self, who: &Who) -> Self {
+        let headers = [
+            ("callboard-actor", who.name),
+            ("callboard-organisation", who.organisation),
+            ("callboard-roles", who.roles),
+        ];
+        let given = headers.into_iter().filter(|(_, value)| !value.is_empty());
+        given.fold(self, |ask, (name, value)| ask.header(name, value))
     }
 
     /// With a body that is sent as JSON, whatever it is.
@@ -156,10 +183,18 @@ impl Api {
     /// # Panics
     /// When positions leave a gap.
     pub async fn events(&self, after: u64) -> Vec<Value> {
+        self.events_of("warehouse", after).await
+    }
+
+    /// Every event of a log behind a position, page by page.
+    ///
+    /// # Panics
+    /// When positions leave a gap.
+    pub async fn events_of(&self, log: &str, after: u64) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
         loop {
             let behind = after + events.len() as u64;
-            let path = format!("/logs/warehouse/events?after={behind}&limit=1000");
+            let path = format!("/logs/{log}/events?after={behind}&limit=1000");
             let page = self.get(&path).send().await.with_status(200);
             for (event, place) in page.rows().iter().zip(1..) {
                 assert_eq!(event["position"], behind + place, "positions are gapless");

@@ -15,6 +15,6 @@ pub mod system;
 pub mod transcript;
 
 pub use answer::Answer;
-pub use api::Api;
+pub use api::{Api, Who};
 pub use system::{System, Topology};
 pub use transcript::Transcript;

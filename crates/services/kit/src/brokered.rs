@@ -2,13 +2,14 @@
 //! number of replicas of each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use callboard::{EventHandler, Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{
-    Database, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews,
+    Database, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews, Wakeups,
 };
 use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
 
@@ -22,7 +23,7 @@ use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
 use crate::operator::{explain_broker, open_broker, topology};
-use crate::postgres::{feed_waker, on_growth, open, rebuilds, tidy};
+use crate::postgres::{feed_waker, on_growth, open, rebuilds, tidy, wakeups};
 use crate::probe::Probe;
 use crate::watched::Watched;
 
@@ -32,6 +33,7 @@ struct Ground {
     service: Service,
     watched: Watched,
     database: Database,
+    wakeups: Arc<Wakeups>,
     broker: Broker,
     topology: Topology,
     edge: Edge,
@@ -128,6 +130,7 @@ impl Mount for Commanding {
             service,
             watched,
             database,
+            wakeups,
             broker,
             topology,
             edge,
@@ -145,7 +148,7 @@ impl Mount for Commanding {
         watched.relay(C::Log::NAME, handle.status());
         service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));
         let woken = handle.clone();
-        on_growth::<C::Log>(service, database, move || woken.wake());
+        on_growth::<C::Log>(service, wakeups, move || woken.wake());
         let stores = CommandStoresOf::<C::Log> {
             ground: self.ground.clone(),
             relay: handle,
@@ -169,6 +172,7 @@ impl Mount for Projecting {
             service,
             watched,
             database,
+            wakeups,
             edge,
             handlers,
             ..
@@ -183,7 +187,7 @@ impl Mount for Projecting {
         rebuilds::<C>(service, database);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
-        let waker = feed_waker::<C::Log>(service, database);
+        let waker = feed_waker::<C::Log>(service, wakeups);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(edge.clone()));
         self.feed = feed.log(C::Log::NAME, PgLog::for_queries::<C::Log>(database), &waker);
         Ok(())
@@ -247,6 +251,7 @@ async fn ground(
     Ok(Ground {
         service: service.clone(),
         watched,
+        wakeups: wakeups(&database),
         database,
         broker,
         topology,

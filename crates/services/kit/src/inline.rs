@@ -3,6 +3,7 @@
 //! replicas of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use callboard::subscription::Backoff;
 use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 use callboard_postgres::{
-    Database, InlineProjections, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgViews,
+    Database, InlineProjections, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgViews, Wakeups,
 };
 
 use crate::admin::{AdminHandle, PgAdmin};
@@ -22,7 +23,7 @@ use crate::contexts::{Mount, mount_all};
 use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind, edge, readiness, serve_ops, serve_public};
-use crate::postgres::{feed_waker, open, rebuilds, tidy};
+use crate::postgres::{feed_waker, open, rebuilds, tidy, wakeups};
 use crate::probe::Probe;
 use crate::watched::Watched;
 
@@ -97,6 +98,7 @@ struct Inlining {
     service: Service,
     watched: Watched,
     database: Database,
+    wakeups: Arc<Wakeups>,
     edge: Edge,
     routes: Router,
     feed: EventFeed,
@@ -120,7 +122,7 @@ impl Mount for Inlining {
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),
-            waker: feed_waker::<C::Log>(&self.service, &self.database),
+            waker: feed_waker::<C::Log>(&self.service, &self.wakeups),
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
@@ -168,6 +170,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         handlers: config.handlers.clone(),
         service: service.clone(),
         watched,
+        wakeups: wakeups(&database),
         database,
         edge: edge.clone(),
         routes: Router::new(),

@@ -1,5 +1,6 @@
 //! What every process on Postgres does: wait for it, migrate it, keep it tidy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::subscription::Backoff;
@@ -157,9 +158,14 @@ impl<L: Log> Subscribers<L> for Rebuilds<'_> {
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
+/// Hears of every log that grows in another process: one connection for all of them.
+pub(crate) fn wakeups(database: &Database) -> Arc<Wakeups> {
+    Arc::new(Wakeups::spawn(database, LOGS))
+}
+
 /// Calls `wake` whenever a log may have grown in another process.
-pub(crate) fn on_growth<L: Log>(service: &Service, database: &Database, wake: impl Fn() + Send + 'static) {
-    let (wakeups, stopping) = (Wakeups::spawn(database, LOGS), service.stopping.clone());
+pub(crate) fn on_growth<L: Log>(service: &Service, wakeups: &Arc<Wakeups>, wake: impl Fn() + Send + 'static) {
+    let (wakeups, stopping) = (wakeups.clone(), service.stopping.clone());
     service.spawn(format!("wake-ups {}", L::NAME), async move {
         let mut grown = wakeups.of::<L>().expect("every log is listened for");
         // The listener lives as long as this task holds it.
@@ -170,9 +176,9 @@ pub(crate) fn on_growth<L: Log>(service: &Service, database: &Database, wake: im
 }
 
 /// A waker for live event feeds.
-pub(crate) fn feed_waker<L: Log>(service: &Service, database: &Database) -> FeedWaker {
+pub(crate) fn feed_waker<L: Log>(service: &Service, wakeups: &Arc<Wakeups>) -> FeedWaker {
     let waker = FeedWaker::default();
     let woken = waker.clone();
-    on_growth::<L>(service, database, move || woken.wake());
+    on_growth::<L>(service, wakeups, move || woken.wake());
     waker
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod auth;
+mod beside;
 mod bodies;
 mod commands;
 mod feed;
@@ -9,3 +11,4 @@ mod ops;
 mod queries;
 mod serve;
 mod toy;
+mod validating;

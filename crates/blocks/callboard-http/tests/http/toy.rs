@@ -141,7 +141,7 @@ impl Projection for Totals {
 }
 
 /// A counter's name: letters.
-pub struct Name(String);
+pub struct Name(pub String);
 
 impl std::str::FromStr for Name {
     type Err = &'static str;

@@ -8,10 +8,19 @@ mod world;
 
 pub use load::{Done, Load, MOVES};
 pub use process::{Process, run};
-pub use world::World;
+pub use world::{SUBSCRIBERS, World};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The entry of a list that has this text in this field.
+pub fn entry(list: &Value, field: &str, text: &str) -> Value {
+    let mut entries = list.as_array().expect("a list").iter();
+    let found = entries.find(|entry| entry[field] == text);
+    found.unwrap_or_else(|| panic!("no {field} {text}: {list}")).clone()
+}
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,15 +11,17 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-const SUBSCRIBERS: [(&str, &str); 7] = [
+pub const SUBSCRIBERS: [(&str, &str); 6] = [
     ("warehouse", "products"),
     ("warehouse", "low_stock"),
     ("warehouse", "low-product-quantity-notification"),
     ("tickets", "tickets"),
     ("tickets", "ticket_history"),
-    ("tickets", "ticket-webhook"),
     ("warehouse", "observer"),
 ];
+
+/// Event handlers that run once their settings switch them on.
+const HANDLERS: [(&str, &str); 1] = [("tickets", "ticket-webhook")];
 
 /// What one test has for itself.
 pub struct World {
@@ -54,7 +56,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(&SUBSCRIBERS);
+        let sandbox = Sandbox::new(&[&SUBSCRIBERS[..], &HANDLERS[..]].concat());
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),

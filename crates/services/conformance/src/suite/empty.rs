@@ -12,9 +12,14 @@ pub(super) async fn empty(system: &System) -> Transcript {
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.next(), None);
     }
-    let path = "/logs/warehouse/events";
+    let path = "/tickets/tickets";
     let answer = answers.note(path, api.get(path).send().await.with_status(200));
     assert!(answer.rows().is_empty());
+    assert_eq!(answer.header("callboard-position"), "tickets:0");
+    for path in ["/logs/warehouse/events", "/logs/tickets/events"] {
+        let answer = answers.note(path, api.get(path).send().await.with_status(200));
+        assert!(answer.rows().is_empty());
+    }
 
     let path = "/warehouse/products/unknown";
     answers.note(path, api.get(path).send().await.problem(404, "not-found"));

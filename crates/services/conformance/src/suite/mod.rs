@@ -15,7 +15,9 @@ mod paging;
 mod preconditions;
 mod requests;
 mod smuggled;
+mod tickets;
 mod together;
+mod validating;
 mod waiting;
 mod walk;
 
@@ -68,6 +70,19 @@ pub const OPS: Part = |system| Box::pin(ops::ops(system));
 /// A projection that an operator pauses.
 pub const PAUSE: Part = |system| Box::pin(ops::pause(system));
 
+/// The walk of a ticket.
+pub const TICKET_WALK: Part = |system| Box::pin(tickets::walk::walk(system));
+/// Who may do what with a ticket, and who sees it.
+pub const TICKET_ACTORS: Part = |system| Box::pin(tickets::actors::actors(system));
+/// Requests about tickets that are wrong, or refused.
+pub const TICKET_REQUESTS: Part = |system| Box::pin(tickets::requests::requests(system));
+/// Creations that are repeated.
+pub const TICKET_CREATIONS: Part = |system| Box::pin(tickets::requests::creations(system));
+/// The board, filtered and page by page, while tickets change.
+pub const TICKET_BOARD: Part = |system| Box::pin(tickets::board::board(system));
+/// Requests that are only to be validated.
+pub const VALIDATING: Part = |system| Box::pin(validating::validating(system));
+
 /// Every part with its name; the first one needs a system in which nothing has happened.
 pub const PARTS: &[(&str, Part)] = &[
     ("empty", EMPTY),
@@ -90,4 +105,10 @@ pub const PARTS: &[(&str, Part)] = &[
     ("metadata", METADATA),
     ("ops", OPS),
     ("pause", PAUSE),
+    ("ticket walk", TICKET_WALK),
+    ("ticket actors", TICKET_ACTORS),
+    ("ticket requests", TICKET_REQUESTS),
+    ("ticket creations", TICKET_CREATIONS),
+    ("ticket board", TICKET_BOARD),
+    ("validating", VALIDATING),
 ];

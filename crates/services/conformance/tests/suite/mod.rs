@@ -101,6 +101,36 @@ async fn events_say_where_they_come_from_also_those_of_a_process_manager() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_added_assigned_closed_and_reopened_and_shows_all_of_it() {
+    holds(suite::TICKET_WALK).await;
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_why_and_other_organisations_tickets_are_not_there() {
+    holds(suite::TICKET_ACTORS).await;
+}
+
+#[tokio::test]
+async fn a_wrong_request_about_a_ticket_is_named_with_its_rule_and_records_nothing() {
+    holds(suite::TICKET_REQUESTS).await;
+}
+
+#[tokio::test]
+async fn a_repeated_creation_makes_one_ticket() {
+    holds(suite::TICKET_CREATIONS).await;
+}
+
+#[tokio::test]
+async fn a_walk_over_the_board_meets_each_ticket_once_while_tickets_change() {
+    holds(suite::TICKET_BOARD).await;
+}
+
+#[tokio::test]
+async fn every_command_can_be_validated_and_nothing_is_recorded() {
+    holds(suite::VALIDATING).await;
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_on_the_ops_listeners_only() {
     holds(suite::OPS).await;
 }
