@@ -30,7 +30,7 @@ pub struct AdminSubscriber {
     pub log: String,
     /// Its name.
     pub name: String,
-    /// `projection` or `process_manager`.
+    /// `projection`, `process_manager` or `event_handler`.
     pub kind: String,
     /// `running`, `paused` or `halted`.
     pub state: String,
@@ -73,7 +73,7 @@ pub trait Administer: Send + Sync + 'static {
     /// Lets a paused or halted subscriber go on.
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>>;
 
-    /// The parked events of a projection; `None` for whatever never parks.
+    /// The parked events of a projection or an event handler; `None` for whatever never parks.
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>>;
 }
 

@@ -229,6 +229,21 @@ impl<E> Recorded<E> {
     }
 }
 
+impl<E: Event> Recorded<E> {
+    /// The event encoded as it would be written today.
+    ///
+    /// # Errors
+    /// As [`Event::encode`].
+    pub fn encode(&self) -> Result<Recorded<RawEvent>, serde_json::Error> {
+        let EventType { name, schema_version } = self.event.event_type();
+        Ok(self.with(RawEvent {
+            event_type: name.into(),
+            schema_version,
+            data: self.event.encode()?,
+        }))
+    }
+}
+
 impl Recorded<RawEvent> {
     /// The event decoded.
     ///

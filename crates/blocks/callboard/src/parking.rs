@@ -163,9 +163,10 @@ pub struct Retried {
 pub enum RetryOutcome {
     /// All of it is applied, and no longer parked.
     Applied,
-    /// All of it could be applied; nothing was changed.
+    /// All of it could be applied, or handed to its event handler; nothing was changed.
     WouldApply,
-    /// Nothing of it was applied.
+    /// Nothing of it was applied; an event handler was given everything in front of the event at
+    /// fault, and that is no longer parked.
     Failed {
         /// The event at fault.
         position: Position,

@@ -8,7 +8,7 @@
 //! again in its lane with growing delays, while other lanes go on; what fails for good is parked with
 //! the later events of its stream.
 //!
-//! [`schedule`] decides all of that, purely; [`run`] drives it.
+//! One module decides all of that, purely (`schedule`), and another one drives it (`run`).
 //!
 //! [`EventHandler::batch`]: crate::EventHandler::batch
 

@@ -11,6 +11,7 @@ pub mod retitle_ticket;
 pub mod ticket;
 pub mod ticket_history;
 pub mod ticket_list;
+pub mod ticket_webhook;
 
 pub use event::{Tickets, TicketsEvent};
 
@@ -29,6 +30,7 @@ impl callboard::Context for Tickets {
     fn subscribers<S: callboard::Subscribers<Self>>(to: &mut S) {
         to.projection::<ticket_list::TicketList>();
         to.projection::<ticket_history::TicketHistory>();
+        to.event_handler::<ticket_webhook::TicketWebhook>();
     }
 }
 

@@ -45,6 +45,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
 /// How long a start may take: some begin on a long log, on a machine that is busy.
 const START_WITHIN: Duration = Duration::from_secs(90);
 
+/// Event handlers that run once their settings switch them on; then each has a queue.
+pub const HANDLERS: &[(&str, &str)] = &[("tickets", "ticket-webhook")];
+
 /// A started service on threads of its own. Dropped, it is gone at once, in the middle of whatever
 /// it does.
 pub struct Replica {
@@ -115,6 +118,8 @@ pub struct Ground {
     pub sandbox: Sandbox,
     /// The hosts' clock.
     pub clock: HostClock,
+    /// What event handlers are made from.
+    pub handlers: HandlerSettings,
 }
 
 impl Ground {
@@ -122,8 +127,9 @@ impl Ground {
     pub async fn new() -> Self {
         Self {
             database: TestDatabase::create().await,
-            sandbox: Sandbox::new(SUBSCRIBERS),
+            sandbox: Sandbox::new(&[SUBSCRIBERS, HANDLERS].concat()),
             clock: HostClock::new(),
+            handlers: HandlerSettings::default(),
         }
     }
 
@@ -133,6 +139,7 @@ impl Ground {
             database_url: self.database.url().into(),
             amqp_url: amqp_url(),
             queue_prefix: self.sandbox.prefix.clone(),
+            handlers: self.handlers.clone(),
             ..config(&self.clock)
         }
     }
@@ -169,8 +176,11 @@ pub async fn inline(config: Config) -> Replica {
 }
 
 /// Starts everything in memory.
-pub async fn embedded(clock: &HostClock) -> Replica {
-    let config = config(clock);
+pub async fn embedded(clock: &HostClock, handlers: HandlerSettings) -> Replica {
+    let config = Config {
+        handlers,
+        ..config(clock)
+    };
     Replica::start(async move { Ok(start_embedded(&config, false).await?) }).await
 }
 
@@ -217,15 +227,27 @@ impl System {
     /// # Panics
     /// When a server that it needs is missing.
     pub async fn start(topology: Topology) -> Self {
+        Self::start_with(topology, HandlerSettings::default()).await
+    }
+
+    /// As [`System::start`], with event handlers that are made from these settings.
+    ///
+    /// # Panics
+    /// When a server that it needs is missing.
+    pub async fn start_with(topology: Topology, handlers: HandlerSettings) -> Self {
         let clock = HostClock::new();
+        let ground = async |handlers| Ground {
+            handlers,
+            ..Ground::new().await
+        };
         let (replicas, ground) = match topology {
-            Topology::Embedded => (vec![embedded(&clock).await], None),
+            Topology::Embedded => (vec![embedded(&clock, handlers).await], None),
             Topology::Inline => {
-                let ground = Ground::new().await;
+                let ground = ground(handlers).await;
                 (vec![ground.inline().await], Some(ground))
             }
             Topology::Brokered => {
-                let ground = Ground::new().await;
+                let ground = ground(handlers).await;
                 let (command, projector) = tokio::join!(ground.command(), ground.projector());
                 (vec![command, projector], Some(ground))
             }

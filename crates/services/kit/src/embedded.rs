@@ -19,6 +19,7 @@ use crate::assembly::{
 };
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
+use crate::handlers::HandlerSettings;
 use crate::lifecycle::{Running, Service};
 use crate::listen::{bind_near, edge, readiness, serve_ops, serve_public};
 use crate::watched::Watched;

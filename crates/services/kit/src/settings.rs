@@ -148,6 +148,26 @@ pub const VARIABLES: &[Variable] = &[
         secret: Secret::Whole,
         help: "what tokens are verified with: a secret of at least 32 bytes, or a public key as PEM",
     },
+    Variable {
+        name: "TICKET_WEBHOOK_URL",
+        flag: "ticket-webhook-url",
+        default: None,
+        secret: Secret::Password,
+        help: "where assigned and closed tickets are posted to; without it they aren't",
+    },
+    Variable {
+        name: "TICKET_WEBHOOK_SECRET",
+        flag: "ticket-webhook-secret",
+        default: None,
+        secret: Secret::Whole,
+        help: "what is sent along as bearer token, if anything",
+    },
+    plain(
+        "TICKET_WEBHOOK_GIVE_UP_SECONDS",
+        "ticket-webhook-give-up-seconds",
+        "600",
+        "how long a post is tried again before it is parked: 1 to 86400 seconds",
+    ),
     plain(
         "RUST_LOG",
         "rust-log",

@@ -22,6 +22,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::scripted::{self, Letters, Post};
+use crate::support::pass;
 
 /// What has been seen.
 #[derive(Default)]
@@ -69,7 +70,7 @@ impl Chance {
 
     async fn one(&self, event: &Recorded<Letters>) -> Result<(), HandlerError> {
         let throw = self.begin(event);
-        tokio::time::sleep(Duration::from_millis(u64::from(throw % 16) * 40)).await;
+        pass(Duration::from_millis(u64::from(throw % 16) * 40)).await;
         match throw {
             0..160 => {
                 let mut seen = self.seen.lock().expect("no panic");
@@ -321,7 +322,7 @@ impl World {
                 let fed = self.replicas[who].catch_up(Lock::Wait);
                 drop(tokio::time::timeout(Duration::from_millis(600), fed).await);
             }
-            Step::Pass(millis) => tokio::time::sleep(Duration::from_millis(millis.into())).await,
+            Step::Pass(millis) => pass(Duration::from_millis(millis.into())).await,
             Step::Crash(who) => self.replicas[who] = replica(&self.log, &self.handler, &self.store),
             Step::Retry => drop(self.parking().retry(Selection::All, false).await),
             Step::Trouble(calls) => self.store.trouble.store(calls, Ordering::SeqCst),
@@ -347,7 +348,7 @@ impl World {
             if parked == 0 && stored == Registration::At(head) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            pass(Duration::from_millis(500)).await;
         }
         panic!("it never settles: {:?}", self.store.inner.load().await);
     }

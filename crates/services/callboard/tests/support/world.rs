@@ -29,6 +29,9 @@ pub const SUBSCRIBERS: &[(&str, &str)] = &[
     ("finance", "late-fees"),
 ];
 
+/// Event handlers that run once their settings switch them on.
+const HANDLERS: [(&str, &str); 1] = [("tickets", "ticket-webhook")];
+
 /// What one test has for itself.
 pub struct World {
     pub database: TestDatabase,
@@ -62,7 +65,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(SUBSCRIBERS);
+        let sandbox = Sandbox::new(&[SUBSCRIBERS, &HANDLERS].concat());
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),

@@ -1,0 +1,10 @@
+//! The ticket webhook inline.
+
+mod webhook;
+
+use conformance::Topology;
+
+#[tokio::test]
+async fn the_webhook_delivers_and_parks_inline() {
+    webhook::delivers(Topology::Inline).await;
+}
