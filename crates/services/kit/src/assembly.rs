@@ -1,5 +1,8 @@
 //! A context put together on the stores of a topology: the same code for all three.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::Router;
