@@ -1,7 +1,9 @@
 //! A ticket that was closed long before this service began: the past comes from the log alone.
 
+use callboard::log::LogReader;
 use callboard::spec::record;
 use callboard_postgres::PgLog;
+use conformance::support::eventually;
 use conformance::system::Ground;
 use conformance::{Api, Who};
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +35,7 @@ async fn a_ticket_closed_over_30_days_ago_is_reopened_by_a_lead_only() {
     let ground = Ground::new().await;
     let ticket: TicketId = TICKET.parse().expect("an id");
     let log = PgLog::new::<Tickets>(&ground.database.connect_as("callboard test log"));
+    eventually("the log can be read", async || log.head().await.ok()).await;
     let stream = format!("ticket-{TICKET}");
     record::<Tickets>(&log, &past(ticket, 31).map(|event| (&*stream, event))).await;
 
