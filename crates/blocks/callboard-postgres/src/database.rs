@@ -58,6 +58,18 @@ impl DatabaseConfig {
             background_timeout: Duration::from_secs(30),
         }
     }
+
+    /// With so many pooled connections in all, shared out as the defaults are; at least one of each kind.
+    /// Appends, notifications and wake-ups have a few more of their own.
+    #[must_use]
+    pub fn with_connections(mut self, most: u32) -> Self {
+        self.log_connections = (most * 2 / 9).max(1);
+        self.background_connections = (most / 3).max(1);
+        self.query_connections = most
+            .saturating_sub(self.log_connections + self.background_connections)
+            .max(1);
+        self
+    }
 }
 
 impl fmt::Debug for DatabaseConfig {

@@ -70,8 +70,11 @@ async fn a_request_can_be_followed_to_the_read_table() {
         if head == 3 { Ok(()) } else { Err(format!("head {head}")) }
     })
     .await;
-    let of =
-        |field: &str| format!("select coalesce(metadata ->> '{field}', '-') from callboard.events order by position");
+    let of = |field: &str| {
+        format!(
+            "select coalesce(metadata ->> '{field}', '-') from callboard.events where log = 'warehouse' order by position"
+        )
+    };
     assert_eq!(world.database.texts(&of("correlation_id")).await, [CORRELATION; 3]);
     assert_eq!(world.database.texts(&of("traceparent")).await, [TRACEPARENT; 3]);
     assert_eq!(world.database.texts(&of("causation_id")).await, ["-", "-", shipped]);

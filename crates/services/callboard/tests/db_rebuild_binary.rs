@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{World, entry, eventually};
+use support::{World, eventually};
 
 /// No broker: its address leads nowhere.
 async fn world() -> World {
@@ -25,7 +25,7 @@ async fn increase(http: &str, products: std::ops::Range<u32>) {
 }
 
 fn products(world: &World) -> Value {
-    entry(&world.callboard_json(&["projections", "list"]), "name", "products")
+    world.projection("warehouse", "products")
 }
 
 #[tokio::test(flavor = "multi_thread")]

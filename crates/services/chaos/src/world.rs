@@ -199,6 +199,8 @@ async fn service(place: Place, database: &TestDatabase, sandbox: &Sandbox, logs:
     let environment = vec![
         set("DATABASE_URL", &database_url),
         set("AMQP_URL", &amqp_url),
+        // Four services, and the keepers, share a server that takes 100.
+        set("DATABASE_CONNECTIONS", "9"),
         set("MESSAGING_QUEUE_PREFIX", &sandbox.prefix),
         set(&format!("{kind}_HTTP_ADDR"), &http.to_string()),
         set(&format!("{kind}_OPS_ADDR"), &ops.to_string()),

@@ -32,7 +32,7 @@ async fn appends_are_shared(topology: Topology) {
     let commands = load(api).await;
     assert_eq!(api.head().await, commands as u64);
     // Every event keeps the number of the transaction that recorded it.
-    let query = "select count(distinct xmin::text)::text from callboard.events";
+    let query = "select count(distinct xmin::text)::text from callboard.events where log = 'warehouse'";
     let recorded: usize = system.ground().database.texts(query).await[0]
         .parse()
         .expect("a number");

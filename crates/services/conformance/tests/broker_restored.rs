@@ -55,7 +55,7 @@ async fn a_log_that_is_put_back_halts_its_subscribers_and_nothing_of_two_timelin
     }
     for subscriber in SUBSCRIBERS {
         let query = format!(
-            "select state || ': ' || coalesce(reason, '') from callboard.subscribers where name = '{subscriber}'"
+            "select state || ': ' || coalesce(reason, '') from callboard.subscribers where log = 'warehouse' and name = '{subscriber}'"
         );
         eventually("it halts and says why", async || {
             let row = ground.database.texts(&query).await.remove(0);

@@ -49,6 +49,8 @@ pub struct Config {
     pub query_ops: SocketAddr,
     /// `MESSAGING_QUEUE_PREFIX`.
     pub queue_prefix: String,
+    /// `DATABASE_CONNECTIONS`.
+    pub database_connections: u32,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
     /// `SUBSCRIBER_RESTART_DELAY_MS`.
@@ -104,6 +106,9 @@ impl Config {
             queue_prefix: of("MESSAGING_QUEUE_PREFIX").parse("1 to 64 of a-z, 0-9, `_` and `-`", |text| {
                 let fits = (1..=64).contains(&text.len()) && text.chars().all(prefix_char);
                 fits.then(|| text.to_owned())
+            })?,
+            database_connections: of("DATABASE_CONNECTIONS").parse("a number from 9 to 500", |text| {
+                text.parse().ok().filter(|most| (9..=500).contains(most))
             })?,
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
             restart_delay: of("SUBSCRIBER_RESTART_DELAY_MS").parse(
@@ -252,6 +257,7 @@ mod tests {
             ("AMQP_URL", "amqp://", "amqp://"),
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
+            ("DATABASE_CONNECTIONS", "8", "9 to 500"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
             ("SUBSCRIBER_RESTART_DELAY_MS", "0", "1 to 60000"),
             ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),

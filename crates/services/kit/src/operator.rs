@@ -36,7 +36,7 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Database> {
     check_role(config, &found).map_err(anyhow::Error::msg)?;
     let settings = DatabaseConfig {
         application_name: APPLICATION.into(),
-        ..DatabaseConfig::new(&*config.database_url)
+        ..DatabaseConfig::new(&*config.database_url).with_connections(config.database_connections)
     };
     Database::new(settings).map_err(|error| explained(config, &error))
 }

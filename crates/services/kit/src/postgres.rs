@@ -35,7 +35,7 @@ pub(crate) async fn open(
 ) -> anyhow::Result<Database> {
     let settings = DatabaseConfig {
         application_name: application.into(),
-        ..DatabaseConfig::new(&*config.database_url)
+        ..DatabaseConfig::new(&*config.database_url).with_connections(config.database_connections)
     };
     let database = Database::new(settings).map_err(|error| SettingsError(explain(config, &error)))?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));

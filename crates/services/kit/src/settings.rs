@@ -106,6 +106,12 @@ pub const VARIABLES: &[Variable] = &[
         "prefix of every exchange and queue: 1 to 64 of a-z, 0-9, `_`, `-`",
     ),
     plain(
+        "DATABASE_CONNECTIONS",
+        "database-connections",
+        "18",
+        "the most pooled connections to Postgres: 9 to 500; a few more are each log's own",
+    ),
+    plain(
         "IDEMPOTENCY_KEEP_DAYS",
         "idempotency-keep-days",
         "7",

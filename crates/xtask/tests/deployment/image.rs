@@ -120,7 +120,7 @@ fn binaries() -> Vec<(String, String)> {
         let binaries = package.targets.iter().filter(|target| target.is_bin());
         binaries.map(|target| (package.name.to_string(), target.name.clone()))
     });
-    let deployed = |package: &str| !["xtask", "chaos"].contains(&package);
+    let deployed = |package: &str| !["xtask", "chaos", "bench"].contains(&package);
     let programs: Vec<_> = programs.filter(|(package, _)| deployed(package)).collect();
     assert_eq!(programs.len(), 3, "{programs:?}");
     programs

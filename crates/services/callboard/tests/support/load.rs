@@ -146,10 +146,12 @@ impl World {
     pub async fn is_consistent_with(&self, done: &[Done], at_least: bool) {
         self.settled().await;
         let head = self.head().await;
-        let count = self.number("select count(*)::text from callboard.events").await;
+        let count = self
+            .number("select count(*)::text from callboard.events where log = 'warehouse'")
+            .await;
         assert_eq!(count, head, "positions are gapless");
 
-        let rows = "select position || ' ' || id || ' ' || stream || ' ' || type from callboard.events";
+        let rows = "select position || ' ' || id || ' ' || stream || ' ' || type from callboard.events where log = 'warehouse'";
         let log: BTreeSet<String> = self.database.texts(rows).await.into_iter().collect();
         let mut receipts = BTreeSet::new();
         for Done { sku, receipt, .. } in done {
@@ -176,12 +178,13 @@ impl World {
             "{moved} events, {} receipts",
             receipts.len()
         );
-        let doubled = "select stream || ' ' || type from callboard.events group by stream, type having count(*) > 1";
+        let doubled = "select stream || ' ' || type from callboard.events where log = 'warehouse' \
+                       group by stream, type having count(*) > 1";
         assert_eq!(self.database.texts(doubled).await, Vec::<String>::new(), "done twice");
 
         let mut expected: BTreeMap<String, i64> = BTreeMap::new();
         let rows = "select stream || '=' || case when type = 'ProductQuantityIncreased' then 10 else -7 end \
-                    from callboard.events where type <> 'NotifiedLowProductQuantity'";
+                    from callboard.events where log = 'warehouse' and type <> 'NotifiedLowProductQuantity'";
         for row in self.database.texts(rows).await {
             let (stream, change) = row.split_once('=').expect("a row");
             let sku = stream.strip_prefix("product-").expect("a product's stream");

@@ -70,6 +70,8 @@ impl World {
         let mut environment = vec![
             set("DATABASE_URL", &url),
             set("AMQP_URL", &amqp_url()),
+            // Several services share a server that takes 100.
+            set("DATABASE_CONNECTIONS", "9"),
             set("MESSAGING_QUEUE_PREFIX", &sandbox.prefix),
             set("LOG_FORMAT", "json"),
         ];
