@@ -21,7 +21,7 @@ use crate::command::Command;
 use crate::event::{Json, Log, Recorded, to_json};
 use crate::log::Source;
 use crate::names::{Checkpoint, Position};
-use crate::subscription::Lock;
+use crate::subscription::{Lock, SubscriberError};
 
 /// A pure reaction to events. It acts on its own state as of the event, never on a view.
 pub trait ProcessManager: Send + Sync + 'static {
@@ -108,6 +108,33 @@ pub enum Registration {
     WithoutCheckpoint,
     /// Must not run; the reason.
     StandBy(String),
+}
+
+impl Registration {
+    /// What is known of a subscriber that lives in memory: why it must not run, and its checkpoint.
+    pub(crate) fn in_memory(closed: Option<String>, checkpoint: Option<Checkpoint>) -> Self {
+        match (closed, checkpoint) {
+            (Some(reason), _) => Self::StandBy(reason),
+            (None, Some(checkpoint)) => Self::At(checkpoint),
+            (None, None) => Self::Unregistered,
+        }
+    }
+
+    /// The checkpoint that a subscriber of this name continues behind.
+    pub(crate) fn checkpoint(self, subscriber: &'static str) -> Result<Checkpoint, SubscriberError> {
+        match self {
+            Self::At(checkpoint) => Ok(checkpoint),
+            Self::StandBy(reason) => Err(SubscriberError::StandBy { subscriber, reason }),
+            Self::WithoutCheckpoint => Err(SubscriberError::StandBy {
+                subscriber,
+                reason: "it is registered, but its checkpoint is gone: it can't know what it has done".into(),
+            }),
+            Self::Unregistered => Err(SubscriberError::Transient {
+                subscriber,
+                source: "it isn't registered yet".into(),
+            }),
+        }
+    }
 }
 
 /// What became of an [`ProcessManagerStore::advance`].

@@ -60,12 +60,7 @@ impl MemoryEventHandlerStore {
 
 impl EventHandlerStore for MemoryEventHandlerStore {
     async fn load(&self) -> Result<Registration, Source> {
-        let data = lock(&self.data);
-        Ok(match (self.gate.closed(), data.checkpoint) {
-            (Some(reason), _) => Registration::StandBy(reason),
-            (None, Some(checkpoint)) => Registration::At(checkpoint),
-            (None, None) => Registration::Unregistered,
-        })
+        Ok(Registration::in_memory(self.gate.closed(), lock(&self.data).checkpoint))
     }
 
     async fn register(&self, at: Checkpoint) -> Result<(), Source> {

@@ -66,18 +66,7 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
     }
 
     async fn load(&self) -> Result<Checkpoint, SubscriberError> {
-        let stand_by = |reason: String| SubscriberError::StandBy {
-            subscriber: M::NAME,
-            reason,
-        };
-        match self.store.load().await.map_err(Self::transient)? {
-            Registration::At(checkpoint) => Ok(checkpoint),
-            Registration::StandBy(reason) => Err(stand_by(reason)),
-            Registration::WithoutCheckpoint => Err(stand_by(
-                "it is registered, but its checkpoint is gone: it can't know what it has done".into(),
-            )),
-            Registration::Unregistered => Err(Self::transient("it isn't registered yet")),
-        }
+        self.store.load().await.map_err(Self::transient)?.checkpoint(M::NAME)
     }
 
     /// Brings the state to `to` without reacting: what was reacted to before, by whomever.
