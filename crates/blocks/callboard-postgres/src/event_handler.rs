@@ -9,7 +9,8 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::projection::{Stored, halt_named, parked_event, read_named};
+use crate::projection::parked_rows::{self, Named, number};
+use crate::projection::{halt_named, registration};
 
 /// Stores one event handler. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ impl PgEventHandlerStore {
         }
     }
 
+    fn named(&self) -> Named<'static> {
+        (self.log, self.name)
+    }
+
     /// Locks the checkpoint: whoever deals with parked events holds it.
     async fn lock(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query(include_str!("../queries/lock_checkpoint.sql"))
@@ -45,12 +50,7 @@ impl PgEventHandlerStore {
         let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
         self.lock(&mut transaction).await?;
-        sqlx::query(include_str!("../queries/unpark_events.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .bind(vec![number(position)])
-            .execute(&mut *transaction)
-            .await?;
+        parked_rows::unpark(&mut transaction, self.named(), &[position]).await?;
         transaction.commit().await
     }
 
@@ -58,14 +58,7 @@ impl PgEventHandlerStore {
         let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
         self.lock(&mut transaction).await?;
-        let discarded = sqlx::query(include_str!("../queries/discard_event.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .bind(number(position))
-            .bind(because)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let discarded = discarded.as_ref().map(parked_event).transpose()?;
+        let discarded = parked_rows::discard(&mut transaction, self.named(), position, because).await?;
         transaction.commit().await?;
         Ok(discarded)
     }
@@ -73,16 +66,7 @@ impl PgEventHandlerStore {
 
 impl EventHandlerStore for PgEventHandlerStore {
     async fn load(&self) -> Result<Registration, Source> {
-        let read = async {
-            let mut connection = self.database.background().acquire().await?;
-            read_named(&mut connection, self.log, self.name).await
-        };
-        Ok(match self.database.in_background(read).await? {
-            Stored::Unregistered => Registration::Unregistered,
-            Stored::WithoutCheckpoint => Registration::WithoutCheckpoint,
-            Stored::StandBy(reason) => Registration::StandBy(reason),
-            Stored::At { checkpoint, .. } => Registration::At(checkpoint),
-        })
+        registration(&self.database, self.log, self.name).await
     }
 
     async fn register(&self, at: Checkpoint) -> Result<(), Source> {
@@ -174,23 +158,13 @@ impl EventHandlerStore for PgEventHandlerStore {
     }
 
     async fn parked(&self) -> Result<Vec<ParkedEvent>, Source> {
-        let work = sqlx::query(include_str!("../queries/read_parked_events.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .bind(i64::try_from(PARKED_MOST)?)
-            .fetch_all(self.database.background());
-        let rows = self.database.in_background(work).await?;
-        Ok(rows.iter().map(parked_event).collect::<Result<_, _>>()?)
+        let work = async { parked_rows::list(&mut *self.database.background().acquire().await?, self.named()).await };
+        Ok(self.database.in_background(work).await?)
     }
 
     async fn count_parked(&self) -> Result<(u64, Position), Source> {
-        let work = sqlx::query_as(include_str!("../queries/count_parked_events.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .fetch_optional(self.database.background());
-        let counted: Option<(i64, i64)> = self.database.in_background(work).await?;
-        let (parked, newest) = counted.unwrap_or_default();
-        Ok((parked.unsigned_abs(), Position::new(newest.unsigned_abs())))
+        let work = async { parked_rows::count(&mut *self.database.background().acquire().await?, self.named()).await };
+        Ok(self.database.in_background(work).await?)
     }
 
     async fn unpark(&self, position: Position) -> Result<(), Source> {
@@ -198,12 +172,10 @@ impl EventHandlerStore for PgEventHandlerStore {
     }
 
     async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
-        let work = sqlx::query(include_str!("../queries/note_failed_retry.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .bind(number(position))
-            .bind(reason)
-            .execute(self.database.background());
+        let work = async {
+            let mut connection = self.database.background().acquire().await?;
+            parked_rows::note_failed_retry(&mut connection, self.named(), position, reason).await
+        };
         self.database.in_background(work).await?;
         Ok(())
     }
@@ -215,8 +187,4 @@ impl EventHandlerStore for PgEventHandlerStore {
     async fn halt(&self, reason: &str) -> Result<(), Source> {
         halt_named(&self.database, self.log, self.name, reason).await
     }
-}
-
-fn number(position: Position) -> i64 {
-    position.get().cast_signed()
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::{Class, classify};
-use crate::projection::{Stored, halt_named, read_named};
+use crate::projection::{halt_named, registration};
 
 /// How often storing is tried again after a deadlock or the like.
 const RETRIES: usize = 4;
@@ -71,16 +71,7 @@ impl PgProcessManagerStore {
 
 impl ProcessManagerStore for PgProcessManagerStore {
     async fn load(&self) -> Result<Registration, Source> {
-        let read = async {
-            let mut connection = self.database.background().acquire().await?;
-            read_named(&mut connection, self.log, self.name).await
-        };
-        Ok(match self.database.in_background(read).await? {
-            Stored::Unregistered => Registration::Unregistered,
-            Stored::WithoutCheckpoint => Registration::WithoutCheckpoint,
-            Stored::StandBy(reason) => Registration::StandBy(reason),
-            Stored::At { checkpoint, .. } => Registration::At(checkpoint),
-        })
+        registration(&self.database, self.log, self.name).await
     }
 
     async fn register(&self, at: Checkpoint) -> Result<(), Source> {

@@ -20,7 +20,6 @@ use crate::inline::{Inline, InlineError, InlineProjections};
 
 pub use locked::PgLocked;
 pub(crate) use read::{read_at, read_slice};
-pub(crate) use rows::recorded;
 
 use append::AppendArrays;
 use link::Link;

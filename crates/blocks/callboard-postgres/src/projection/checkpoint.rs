@@ -1,11 +1,14 @@
 //! A projection's checkpoint row, and its subscriber's row above it.
 
+use callboard::log::Source;
+use callboard::process_manager::Registration;
 use callboard::subscription::Lock;
 use callboard::{Checkpoint, Log, Position, Projection};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::failure::Failure;
+use crate::database::Database;
 
 /// A checkpoint row as it was locked.
 pub(crate) struct LockedCheckpoint {
@@ -123,7 +126,7 @@ pub(crate) async fn read<P: Projection>(connection: &mut PgConnection) -> Result
 }
 
 /// What is stored about a subscriber.
-pub(crate) async fn read_named(connection: &mut PgConnection, log: &str, name: &str) -> Result<Stored, sqlx::Error> {
+async fn read_named(connection: &mut PgConnection, log: &str, name: &str) -> Result<Stored, sqlx::Error> {
     type Row = (Option<i32>, Option<i64>, Option<Uuid>, String, Option<String>);
     let row: Option<Row> = sqlx::query_as(include_str!("../../queries/read_checkpoint.sql"))
         .bind(log)
@@ -139,4 +142,18 @@ pub(crate) async fn read_named(connection: &mut PgConnection, log: &str, name: &
             Stored::of(checkpoint, &state, reason)
         }),
     )
+}
+
+/// What is stored about a subscriber that has no VERSION.
+pub(crate) async fn registration(database: &Database, log: &str, name: &str) -> Result<Registration, Source> {
+    let read = async {
+        let mut connection = database.background().acquire().await?;
+        read_named(&mut connection, log, name).await
+    };
+    Ok(match database.in_background(read).await? {
+        Stored::Unregistered => Registration::Unregistered,
+        Stored::WithoutCheckpoint => Registration::WithoutCheckpoint,
+        Stored::StandBy(reason) => Registration::StandBy(reason),
+        Stored::At { checkpoint, .. } => Registration::At(checkpoint),
+    })
 }

@@ -6,6 +6,7 @@ mod columns;
 mod failure;
 mod fold;
 mod parked;
+pub(crate) mod parked_rows;
 mod parking;
 mod table;
 
@@ -24,12 +25,12 @@ use crate::database::Database;
 use crate::rebuild::prepare;
 use parked::Looked;
 
-pub(crate) use checkpoint::{Stored, lock, read, read_named, version_of};
+pub(crate) use checkpoint::{Stored, lock, read, registration, version_of};
 pub(crate) use failure::Failure;
 pub(crate) use fold::{fold_run, load};
 pub use parked::PgParking;
 use parking::without_discarded;
-pub(crate) use parking::{ToPark, park_into, parked_event, read_discarded, take_run};
+pub(crate) use parking::{ToPark, park_into, read_discarded, take_run};
 pub(crate) use table::{Table, as_text};
 
 /// How often a run is tried again after a deadlock or a serialization failure.

@@ -5,8 +5,7 @@ use std::marker::PhantomData;
 
 use callboard::log::Source;
 use callboard::parking::{
-    Block, Cause, PARKED_MOST, ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups,
-    waiting_for_code,
+    Block, Cause, ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code,
 };
 use callboard::projection::EventOf;
 use callboard::{Checkpoint, Log, Position, Projection, Recorded, error_chain};
@@ -16,7 +15,8 @@ use sqlx::{Connection, PgConnection};
 use super::checkpoint::lock_for_parked;
 use super::failure::Failure;
 use super::fold::fold_run;
-use super::parking::{count, number, parked_behind, parked_event};
+use super::parked_rows::{Named, count, discard, list, note_failed_retry, unpark};
+use super::parking::parked_behind;
 use super::table::Table;
 use crate::database::Database;
 use crate::log::read_at;
@@ -40,6 +40,8 @@ pub struct PgParking<P> {
 }
 
 impl<P: Projection> PgParking<P> {
+    const NAMED: Named<'static> = (P::Log::NAME, P::NAME);
+
     /// The parked events of `P` in this database.
     pub fn new(database: &Database) -> Self {
         Self {
@@ -49,15 +51,7 @@ impl<P: Projection> PgParking<P> {
     }
 
     async fn read(&self) -> Result<Vec<ParkedEvent>, sqlx::Error> {
-        sqlx::query(include_str!("../../queries/read_parked_events.sql"))
-            .bind(P::Log::NAME)
-            .bind(P::NAME)
-            .bind(i64::try_from(PARKED_MOST).unwrap_or(i64::MAX))
-            .fetch_all(self.database.background())
-            .await?
-            .iter()
-            .map(parked_event)
-            .collect()
+        list(&mut *self.database.background().acquire().await?, Self::NAMED).await
     }
 
     /// Takes up the groups that wait for nothing but code like this; returns how many events stay
@@ -88,7 +82,7 @@ impl<P: Projection> PgParking<P> {
     }
 
     async fn counted(&self) -> Result<(u64, Position), Source> {
-        let count = async { count::<P>(&mut *self.database.background().acquire().await?).await };
+        let count = async { count(&mut *self.database.background().acquire().await?, Self::NAMED).await };
         Ok(self.database.in_background(count).await?)
     }
 
@@ -146,7 +140,7 @@ impl<P: Projection> PgParking<P> {
         let events = read_at(&mut transaction, P::Log::NAME, &positions).await?;
         let applied = apply_group::<P>(&mut transaction, &table, &events, at).await;
         if applied.is_ok() && !dry_run {
-            unpark::<P>(&mut transaction, &positions).await?;
+            unpark(&mut transaction, Self::NAMED, &positions).await?;
             transaction.commit().await?;
         }
         Ok((positions, applied))
@@ -154,12 +148,10 @@ impl<P: Projection> PgParking<P> {
 
     /// Notes that a retry failed at an event.
     async fn note(&self, position: Position, reason: &str) -> Result<(), Source> {
-        let note = sqlx::query(include_str!("../../queries/note_failed_retry.sql"))
-            .bind(P::Log::NAME)
-            .bind(P::NAME)
-            .bind(number(position))
-            .bind(reason)
-            .execute(self.database.background());
+        let note = async {
+            let mut connection = self.database.background().acquire().await?;
+            note_failed_retry(&mut connection, Self::NAMED, position, reason).await
+        };
         self.database.in_background(note).await?;
         Ok(())
     }
@@ -168,14 +160,7 @@ impl<P: Projection> PgParking<P> {
         let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
         lock_for_parked::<P>(&mut transaction).await?;
-        let discarded = sqlx::query(include_str!("../../queries/discard_event.sql"))
-            .bind(P::Log::NAME)
-            .bind(P::NAME)
-            .bind(number(at))
-            .bind(because)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let discarded = discarded.as_ref().map(parked_event).transpose()?;
+        let discarded = discard(&mut transaction, Self::NAMED, at, because).await?;
         transaction.commit().await?;
         Ok(discarded)
     }
@@ -238,16 +223,6 @@ async fn whole_group<P: Projection>(
         }
         blocks.extend(more);
     }
-}
-
-async fn unpark<P: Projection>(connection: &mut PgConnection, positions: &[Position]) -> Result<(), sqlx::Error> {
-    sqlx::query(include_str!("../../queries/unpark_events.sql"))
-        .bind(P::Log::NAME)
-        .bind(P::NAME)
-        .bind(positions.iter().copied().map(number).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 impl<P: Projection> Parking for PgParking<P> {

@@ -14,12 +14,12 @@ use callboard::parking::{
 use callboard::projection::EventOf;
 use callboard::subscription::{Applied, Lock, behind};
 use callboard::{Checkpoint, Log, Position, Projection, Recorded, Standing, StreamName};
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 
 use super::checkpoint::{self, LockedCheckpoint};
 use super::failure::Failure;
 use super::fold::{fold_run, move_checkpoint};
+use super::parked_rows::{count, number, parked_event};
 use super::table::Table;
 use crate::database::Database;
 
@@ -144,7 +144,7 @@ pub(crate) struct ToPark {
 
 async fn insert<P: Projection>(connection: &mut PgConnection, parked: &[ToPark], cause: Cause) -> Result<(), Failure> {
     let Some(first) = parked.first() else { return Ok(()) };
-    let (held, _) = count::<P>(connection).await?;
+    let (held, _) = count(connection, (P::Log::NAME, P::NAME)).await?;
     if held + parked.len() as u64 > PARKED_MOST as u64 {
         return Err(Failure::Unparkable(first.position, TOO_MANY));
     }
@@ -173,21 +173,6 @@ pub(crate) async fn park_into<P: Projection>(
     Ok(())
 }
 
-pub(super) fn number(position: Position) -> i64 {
-    position.get().cast_signed()
-}
-
-/// How many events are parked, and the newest that waits for code that can decode it.
-pub(super) async fn count<P: Projection>(connection: &mut PgConnection) -> Result<(u64, Position), sqlx::Error> {
-    let counted: Option<(i64, i64)> = sqlx::query_as(include_str!("../../queries/count_parked_events.sql"))
-        .bind(P::Log::NAME)
-        .bind(P::NAME)
-        .fetch_optional(connection)
-        .await?;
-    let (parked, newest) = counted.unwrap_or_default();
-    Ok((parked.unsigned_abs(), Position::new(newest.unsigned_abs())))
-}
-
 pub(super) async fn parked_behind<P: Projection>(
     connection: &mut PgConnection,
     blocks: impl Iterator<Item = &Block>,
@@ -202,22 +187,4 @@ pub(super) async fn parked_behind<P: Projection>(
         .iter()
         .map(parked_event)
         .collect()
-}
-
-pub(crate) fn parked_event(row: &PgRow) -> Result<ParkedEvent, sqlx::Error> {
-    let decode = |error: Source| sqlx::Error::Decode(error);
-    let cause: &str = row.try_get(3)?;
-    Ok(ParkedEvent {
-        position: Position::new(row.try_get::<i64, _>(0)?.unsigned_abs()),
-        stream: StreamName::parse(row.try_get(1)?).map_err(|error| decode(error.into()))?,
-        blocks: row
-            .try_get::<Vec<String>, _>(2)?
-            .iter()
-            .map(|block| Block::stored(block))
-            .collect(),
-        cause: Cause::parse(cause).ok_or_else(|| decode(format!("no cause of parking: {cause}").into()))?,
-        reason: row.try_get(4)?,
-        tries: row.try_get::<i32, _>(5)?.unsigned_abs(),
-        parked_at: row.try_get::<jiff_sqlx::Timestamp, _>(6)?.to_jiff(),
-    })
 }

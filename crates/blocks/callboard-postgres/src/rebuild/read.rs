@@ -2,19 +2,17 @@
 
 use std::collections::HashSet;
 
+use callboard::log::Slice;
 use callboard::{Checkpoint, Event, Position, Recorded, error_chain};
-use futures::TryStreamExt;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
-use crate::log::recorded;
+use crate::log::read_slice;
 
 /// How many events a first read may have, and any.
 pub(super) const LEAST_EVENTS: usize = 200;
 const MOST_EVENTS: usize = 1_000;
 /// After so many events the thread is left to others for a moment: queries that it serves, too.
 const YIELD_EVERY: usize = 100;
-/// A read ends with the event that reaches so many bytes of data.
-const MOST_BYTES: usize = 8 << 20;
 
 /// What was read.
 pub(super) enum Read<E> {
@@ -52,35 +50,19 @@ pub(super) async fn read_run<E: Event>(
     limit: usize,
     discarded: &HashSet<Position>,
 ) -> Result<Read<E>, sqlx::Error> {
-    let anchored = at.position > Position::START;
-    let asked = i64::try_from(limit).unwrap_or(i64::MAX - 1) + i64::from(anchored);
-    let mut rows = sqlx::query(include_str!("../../queries/read_events.sql"))
-        .bind(log)
-        .bind(at.position.get().cast_signed())
-        .bind(asked)
-        .fetch(connection);
-    if anchored {
-        let anchor = rows.try_next().await?;
-        let anchor = anchor.map(|row| recorded(&row, at.event_id)).transpose()?;
-        if anchor.is_none_or(|anchor| anchor.checkpoint() != at) {
-            return Ok(Read::Fork);
-        }
+    let Slice { anchor, events, more } = read_slice(connection, log, at.position, limit).await?;
+    if anchor != Some(at.event_id) {
+        return Ok(Read::Fork);
     }
     let mut run = Run {
-        events: Vec::with_capacity(limit),
+        events: Vec::with_capacity(events.len()),
         read: 0,
         to: at,
         bytes: 0,
-        at_head: false,
+        at_head: !more,
         undecodable: None,
     };
-    while run.bytes < MOST_BYTES {
-        let Some(row) = rows.try_next().await? else {
-            run.at_head = run.read < limit;
-            break;
-        };
-        let event = recorded(&row, run.to.event_id)?;
-        run.bytes += row.try_get::<&str, _>(6)?.len() + row.try_get::<&str, _>(7)?.len();
+    for event in events {
         if run.read % YIELD_EVERY == YIELD_EVERY - 1 {
             tokio::task::yield_now().await;
         }
@@ -89,11 +71,13 @@ pub(super) async fn read_run<E: Event>(
                 Ok(event) => run.events.push(event),
                 Err(error) => {
                     run.undecodable = Some((event.position, error_chain(&error)));
+                    run.at_head = false;
                     break;
                 }
             }
         }
         run.read += 1;
+        run.bytes += event.event.data.get().len();
         run.to = event.checkpoint();
     }
     Ok(Read::Run(run))
