@@ -26,10 +26,10 @@ use crate::watched::Watched;
 
 /// The stores of one context.
 #[derive(Default)]
-struct Stores {
-    log: MemoryLog,
+pub(crate) struct Stores {
+    pub(crate) log: MemoryLog,
     bus: MemoryBus,
-    views: MemoryViews,
+    pub(crate) views: MemoryViews,
     waker: FeedWaker,
     managers: Mutex<BTreeMap<&'static str, MemoryProcessManagerStore>>,
     handlers: Mutex<BTreeMap<&'static str, MemoryEventHandlerStore>>,

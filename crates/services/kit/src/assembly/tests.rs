@@ -1,16 +1,16 @@
 //! Projections that wait for others at their start, and those that can't.
 
 use callboard::log::LogReader;
-use callboard::memory::{MemoryBus, MemoryConnect, MemoryLog, MemoryProjection, MemoryViews};
 use callboard::spec::record;
 use callboard::subscription::Mode;
-use callboard::{Context, Projection, Recorded, Router, Subscribers, View, Views};
+use callboard::{Context, Projection, Recorded, Router, Subscribers, Views};
 use warehouse::increase_quantity::ProductQuantityIncreased;
 use warehouse::product::Sku;
 use warehouse::{Warehouse, WarehouseEvent};
 
-use super::{QueryStores, Waits, projections};
+use super::{Waits, projections};
 use crate::config::Config;
+use crate::embedded::Stores;
 use crate::lifecycle::Service;
 use crate::settings::{Settings, with_flags};
 use crate::watched::Watched;
@@ -67,37 +67,6 @@ macro_rules! context {
 context!(Waiting, Dependent, Awaited);
 context!(Lonely, Dependent);
 context!(Circular, Left, Right);
-
-#[derive(Default)]
-struct Stores {
-    log: MemoryLog,
-    bus: MemoryBus,
-    views: MemoryViews,
-}
-
-impl Views for Stores {
-    fn view<P: Projection>(&self) -> View<P> {
-        self.views.view()
-    }
-}
-
-impl QueryStores for Stores {
-    type Reader = MemoryLog;
-    type Connect = MemoryConnect;
-    type Projection<P: Projection> = MemoryProjection<P>;
-
-    fn reader(&self) -> MemoryLog {
-        self.log.clone()
-    }
-
-    fn connect(&self, _: &'static str) -> MemoryConnect {
-        self.bus.queue()
-    }
-
-    fn projection<P: Projection>(&self) -> MemoryProjection<P> {
-        self.views.projection()
-    }
-}
 
 async fn past() -> Stores {
     let stores = Stores::default();
