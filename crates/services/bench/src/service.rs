@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use callboard_postgres::testing::TestDatabase;
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
 use chaos::service::Process;
-use chaos::world::{SUBSCRIBERS, binaries, free_addresses};
+use chaos::world::{binaries, free_addresses};
+use conformance::system::SUBSCRIBERS;
 
 /// How long a service may take until it is ready: a projector may have to build its tables first.
 const READY_WITHIN: Duration = Duration::from_secs(600);

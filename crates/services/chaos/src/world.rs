@@ -9,6 +9,7 @@ use callboard_postgres::{Database, PgLog};
 use callboard_rabbitmq::testing::{Meddler, Proxy, Sandbox, amqp_url};
 use conformance::Api;
 use conformance::random::Dice;
+use conformance::system::SUBSCRIBERS;
 use reqwest::Url;
 use tokio::sync::Mutex;
 use warehouse::Warehouse;
@@ -22,24 +23,10 @@ use crate::tally::{self, Keeper};
 /// The log that all of this is about.
 pub const LOG: &str = <Warehouse as callboard::Log>::NAME;
 
-/// Everyone who has a queue.
-pub const SUBSCRIBERS: &[(&str, &str)] = &[
-    (LOG, "products"),
-    (LOG, "low_stock"),
-    (LOG, "low-product-quantity-notification"),
-    (LOG, "tally"),
-    ("finance", "companies"),
-    ("finance", "assets"),
-    ("finance", "accounts"),
-    ("finance", "deals"),
-    ("finance", "grants"),
-    ("finance", "memberships"),
-    ("finance", "calendar"),
-    ("finance", "products"),
-    ("finance", "late-fees"),
-    ("tickets", "tickets"),
-    ("tickets", "ticket_history"),
-];
+/// Everyone who has a queue: the services' subscribers, and our own.
+pub fn subscribers() -> Vec<(&'static str, &'static str)> {
+    [SUBSCRIBERS, &[(LOG, "tally")]].concat()
+}
 
 /// How many replicas each service has.
 const REPLICAS: usize = 2;
@@ -78,7 +65,7 @@ impl World {
         std::fs::create_dir(&logs).with_context(|| format!("can't make {}", logs.display()))?;
         let database = TestDatabase::create().await;
         database.execute(tally::TABLE).await;
-        let sandbox = Sandbox::new(SUBSCRIBERS);
+        let sandbox = Sandbox::new(&subscribers());
         let binaries = binaries()?;
         let mut services = Vec::new();
         for (name, kind) in [("callboard-command", "COMMAND"), ("callboard-projector", "QUERY")] {

@@ -8,7 +8,7 @@ mod world;
 
 pub use load::{Done, Load, MOVES};
 pub use process::{Process, run};
-pub use world::{SUBSCRIBERS, World};
+pub use world::World;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

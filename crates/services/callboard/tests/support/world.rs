@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use callboard_postgres::testing::TestDatabase;
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
+use conformance::system::{HANDLERS, SUBSCRIBERS};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -11,26 +12,8 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
-pub const SUBSCRIBERS: &[(&str, &str)] = &[
-    ("warehouse", "products"),
-    ("warehouse", "low_stock"),
-    ("warehouse", "low-product-quantity-notification"),
-    ("tickets", "tickets"),
-    ("tickets", "ticket_history"),
-    ("warehouse", "observer"),
-    ("finance", "companies"),
-    ("finance", "assets"),
-    ("finance", "accounts"),
-    ("finance", "deals"),
-    ("finance", "grants"),
-    ("finance", "memberships"),
-    ("finance", "calendar"),
-    ("finance", "products"),
-    ("finance", "late-fees"),
-];
-
-/// Event handlers that run once their settings switch them on.
-const HANDLERS: [(&str, &str); 1] = [("tickets", "ticket-webhook")];
+/// A subscriber of a test's own.
+const OBSERVER: (&str, &str) = ("warehouse", "observer");
 
 /// What one test has for itself.
 pub struct World {
@@ -65,7 +48,7 @@ impl World {
     }
 
     fn of(database: TestDatabase, login: String, url: String) -> Self {
-        let sandbox = Sandbox::new(&[SUBSCRIBERS, &HANDLERS].concat());
+        let sandbox = Sandbox::new(&[SUBSCRIBERS, HANDLERS, &[OBSERVER]].concat());
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             set("DATABASE_URL", &url),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Findings;
-use crate::world::{SUBSCRIBERS, World};
+use crate::world::{World, subscribers};
 
 /// Whoever doesn't run, and what is parked.
 const UNWELL: &str = "select name || ' is ' || state || ': ' || coalesce(reason, '') from callboard.subscribers \
@@ -20,9 +20,9 @@ pub async fn check(world: &World, findings: &mut Findings) -> Result<()> {
         let parked = counts.into_iter().filter(|count| !count.ends_with(": 0"));
         findings.wrong.extend(parked);
     }
-    let subscribers = "select count(*)::text from callboard.checkpoints";
-    let counted = world.database.texts(subscribers).await;
-    if counted != [SUBSCRIBERS.len().to_string()] {
+    let checkpoints = "select count(*)::text from callboard.checkpoints";
+    let counted = world.database.texts(checkpoints).await;
+    if counted != [subscribers().len().to_string()] {
         findings
             .wrong
             .push(format!("{counted:?} subscribers have a checkpoint"));

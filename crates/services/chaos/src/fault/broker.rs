@@ -6,7 +6,7 @@ use callboard::log::LogReader;
 use conformance::random::Dice;
 
 use super::Fault;
-use crate::world::{LOG, SUBSCRIBERS, World};
+use crate::world::{LOG, World, subscribers};
 
 /// Takes something away.
 pub async fn remove(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> {
@@ -54,7 +54,7 @@ pub async fn repeat(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> 
 
 fn queue(world: &World, dice: &mut Dice) -> String {
     // One that there is a load on; what is slipped in is of its log.
-    let subscribers: Vec<_> = SUBSCRIBERS.iter().filter(|(log, _)| *log == LOG).collect();
+    let subscribers: Vec<_> = subscribers().into_iter().filter(|(log, _)| *log == LOG).collect();
     let number = usize::try_from(dice.below(subscribers.len() as u64)).unwrap_or(0);
     let (log, subscriber) = subscribers[number];
     world.sandbox.topology.queue(log, subscriber)
