@@ -156,7 +156,10 @@ impl FaultyLog {
     pub async fn land(&self) {
         let late = std::mem::take(&mut self.script().late);
         for append in late {
-            let _ = self.inner.append(&append).await;
+            // Somebody may stand still with the lock, for whom nobody would wait here: it stays late.
+            if self.inner.append(&append).now_or_never().is_none() {
+                self.script().late.push(append);
+            }
         }
     }
 
