@@ -1,2 +1,4 @@
 select outcome, at_position, at_id
-from callboard.advance_process_manager($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+from callboard.advance_or_park(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+)

@@ -5,7 +5,7 @@ use callboard::log::Source;
 use callboard::parking::{Block, PARKED_MOST, ParkedEvent};
 use callboard::process_manager::Registration;
 use callboard::{Checkpoint, Position};
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -34,33 +34,12 @@ impl PgEventHandlerStore {
         (self.log, self.name)
     }
 
-    /// Locks the checkpoint: whoever deals with parked events holds it.
-    async fn lock(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        sqlx::query(include_str!("../queries/lock_checkpoint.sql"))
-            .bind(self.log)
-            .bind(self.name)
-            .bind(0_i64)
-            .bind(Uuid::nil())
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-
     async fn unpark_one(&self, position: Position) -> Result<(), sqlx::Error> {
         let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
-        self.lock(&mut transaction).await?;
+        parked_rows::lock(&mut transaction, self.named()).await?;
         parked_rows::unpark(&mut transaction, self.named(), &[position]).await?;
         transaction.commit().await
-    }
-
-    async fn discard_one(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, sqlx::Error> {
-        let mut connection = self.database.background().acquire().await?;
-        let mut transaction = connection.begin().await?;
-        self.lock(&mut transaction).await?;
-        let discarded = parked_rows::discard(&mut transaction, self.named(), position, because).await?;
-        transaction.commit().await?;
-        Ok(discarded)
     }
 }
 
@@ -172,16 +151,11 @@ impl EventHandlerStore for PgEventHandlerStore {
     }
 
     async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
-        let work = async {
-            let mut connection = self.database.background().acquire().await?;
-            parked_rows::note_failed_retry(&mut connection, self.named(), position, reason).await
-        };
-        self.database.in_background(work).await?;
-        Ok(())
+        parked_rows::note_failure(&self.database, self.named(), position, reason).await
     }
 
     async fn discard(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, Source> {
-        Ok(self.database.in_background(self.discard_one(position, because)).await?)
+        parked_rows::discard_locked(&self.database, self.named(), position, because).await
     }
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {

@@ -1,16 +1,20 @@
-//! A process manager's registration, checkpoint and pending commands.
+//! A process manager's registration, checkpoint, pending commands and parked events.
 
 use callboard::log::Source;
-use callboard::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Registration};
+use callboard::parking::{Block, ParkedEvent};
+use callboard::process_manager::{
+    Advance, Advanced, LeftOut, PendingCommand, ProcessManagerStore, Registration, TakeUp,
+};
 use callboard::subscription::Lock;
 use callboard::{Checkpoint, Position, ProcessManager};
 use serde_json::value::RawValue;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::{Class, classify};
+use crate::projection::parked_rows::{self, Named, number};
 use crate::projection::{halt_named, registration};
 
 /// How often storing is tried again after a deadlock or the like.
@@ -35,37 +39,91 @@ impl PgProcessManagerStore {
         }
     }
 
+    fn named(&self) -> Named<'static> {
+        (self.log, self.name)
+    }
+
     async fn try_advance(
         &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
+        advance: Advance<'_>,
         lock: Lock,
     ) -> Result<(String, Option<i64>, Option<Uuid>), sqlx::Error> {
-        let column = |each: fn(&PendingCommand) -> Option<&str>| commands.iter().map(each).collect::<Vec<_>>();
-        let positions: Vec<i64> = commands
-            .iter()
-            .map(|command| command.position.get().cast_signed())
-            .collect();
-        let indexes: Vec<i32> = commands.iter().map(|command| command.index.cast_signed()).collect();
-        let causation_ids: Vec<Uuid> = commands.iter().map(|command| command.causation_id).collect();
+        let Advance { from, to, parked, .. } = advance;
+        let commands = Columns::of(advance.commands);
+        let block = |stream| Block::stream(stream).as_str().to_owned();
         let work = sqlx::query_as(include_str!("../queries/advance_process_manager.sql"))
             .bind(self.log)
             .bind(self.name)
-            .bind(from.position.get().cast_signed())
+            .bind(number(from.position))
             .bind(from.event_id)
-            .bind(to.position.get().cast_signed())
+            .bind(number(to.position))
             .bind(to.event_id)
             .bind(lock == Lock::Skip)
-            .bind(positions)
-            .bind(indexes)
-            .bind(column(|command| Some(&command.name)))
-            .bind(column(|command| Some(command.body.get())))
-            .bind(causation_ids)
-            .bind(column(|command| command.correlation_id.as_deref()))
-            .bind(column(|command| command.traceparent.as_deref()))
+            .bind(commands.positions)
+            .bind(commands.indexes)
+            .bind(commands.names)
+            .bind(commands.bodies)
+            .bind(commands.causation_ids)
+            .bind(commands.correlation_ids)
+            .bind(commands.traceparents)
+            .bind(numbers(advance.left_out))
+            .bind(parked.iter().map(|event| number(event.position)).collect::<Vec<_>>())
+            .bind(parked.iter().map(|event| event.stream.as_str()).collect::<Vec<_>>())
+            .bind(parked.iter().map(|event| block(&event.stream)).collect::<Vec<_>>())
+            .bind(parked.iter().map(|event| event.cause.as_str()).collect::<Vec<_>>())
+            .bind(parked.iter().map(|event| &*event.reason).collect::<Vec<_>>())
             .fetch_one(self.database.background());
         self.database.in_background(work).await
+    }
+
+    async fn read_left_out(&self) -> Result<LeftOut, sqlx::Error> {
+        let mut connection = self.database.background().acquire().await?;
+        // Both as of one moment: an event that is discarded in between would stand in neither.
+        let mut transaction = connection
+            .begin_with("begin isolation level repeatable read read only")
+            .await?;
+        let parked = parked_rows::list(&mut transaction, self.named()).await?;
+        let discarded: Vec<i64> = sqlx::query_scalar(include_str!("../queries/read_discarded_events.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let discarded = discarded.into_iter().map(i64::unsigned_abs).map(Position::new);
+        Ok(LeftOut {
+            parked,
+            discarded: discarded.collect(),
+        })
+    }
+}
+
+fn numbers(positions: &[Position]) -> Vec<i64> {
+    positions.iter().copied().map(number).collect()
+}
+
+/// Commands as arrays.
+struct Columns<'a> {
+    positions: Vec<i64>,
+    indexes: Vec<i32>,
+    names: Vec<&'a str>,
+    bodies: Vec<&'a str>,
+    causation_ids: Vec<Uuid>,
+    correlation_ids: Vec<Option<&'a str>>,
+    traceparents: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(commands: &'a [PendingCommand]) -> Self {
+        let each = || commands.iter();
+        Self {
+            positions: each().map(|command| number(command.position)).collect(),
+            indexes: each().map(|command| command.index.cast_signed()).collect(),
+            names: each().map(|command| &*command.name).collect(),
+            bodies: each().map(|command| command.body.get()).collect(),
+            causation_ids: each().map(|command| command.causation_id).collect(),
+            correlation_ids: each().map(|command| command.correlation_id.as_deref()).collect(),
+            traceparents: each().map(|command| command.traceparent.as_deref()).collect(),
+        }
     }
 }
 
@@ -85,16 +143,10 @@ impl ProcessManagerStore for PgProcessManagerStore {
         Ok(())
     }
 
-    async fn advance(
-        &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
-        lock: Lock,
-    ) -> Result<Advanced, Source> {
+    async fn advance(&self, advance: Advance<'_>, lock: Lock) -> Result<Advanced, Source> {
         let mut tries = 0;
         let (outcome, position, event_id) = loop {
-            match self.try_advance(from, to, commands, lock).await {
+            match self.try_advance(advance, lock).await {
                 Err(error) if classify(&error) == Class::Retry && tries < RETRIES => tries += 1,
                 answer => break answer?,
             }
@@ -141,6 +193,36 @@ impl ProcessManagerStore for PgProcessManagerStore {
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {
         halt_named(&self.database, self.log, self.name, reason).await
+    }
+
+    async fn left_out(&self) -> Result<LeftOut, Source> {
+        Ok(self.database.in_background(self.read_left_out()).await?)
+    }
+
+    async fn take_up(&self, retried: TakeUp<'_>) -> Result<bool, Source> {
+        let commands = Columns::of(retried.commands);
+        let work = sqlx::query_scalar(include_str!("../queries/take_up_parked.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .bind(numbers(retried.positions))
+            .bind(numbers(retried.left_out))
+            .bind(commands.positions)
+            .bind(commands.indexes)
+            .bind(commands.names)
+            .bind(commands.bodies)
+            .bind(commands.causation_ids)
+            .bind(commands.correlation_ids)
+            .bind(commands.traceparents)
+            .fetch_one(self.database.background());
+        Ok(self.database.in_background(work).await?)
+    }
+
+    async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
+        parked_rows::note_failure(&self.database, self.named(), position, reason).await
+    }
+
+    async fn discard(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, Source> {
+        parked_rows::discard_locked(&self.database, self.named(), position, because).await
     }
 }
 

@@ -2,13 +2,13 @@
 
 mod common;
 
-use callboard::contract::{Item, ItemEvent, Items, ItemsLog};
+use callboard::contract::{Item, ItemEvent, Items, ItemsLog, Tally};
 use callboard::parking::{Cause, Parking, RetryOutcome, Selection};
 use callboard::subscription::{Applied, Lock, Mode, Runner, Subscriber};
 use callboard::view::ViewStore;
 use callboard::{DecodeError, Event, EventType, Json, Log, Position, Projection, RawEvent, Recorded, Standing, Views};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{PgLog, PgParking, PgProjection, PgView, PgViews, pause_subscriber};
+use callboard_postgres::{PgLog, PgParking, PgProcessManagerStore, PgProjection, PgView, PgViews, pause_subscriber};
 use common::{event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
 
 #[tokio::test]
@@ -25,6 +25,19 @@ async fn projections_keep_the_contract_of_parking() {
         .texts("select position || ' ' || because from callboard.discarded_events")
         .await;
     assert_eq!(kept, ["2 a typing error"], "who discards says why, and that is kept");
+}
+
+#[tokio::test]
+async fn process_managers_keep_the_contract_of_parking() {
+    let database = TestDatabase::create().await;
+    let connections = database.connect();
+    let store = PgProcessManagerStore::new::<Tally<true>>(&connections);
+    callboard::contract::process_managers(store, &items_log(&connections)).await;
+    let rows = "select c.parked || ' ' || (select count(*) from callboard.parked_events)
+        from callboard.checkpoints c";
+    assert_eq!(database.texts(rows).await, ["0 0"], "the count that others see agrees");
+    let kept = "select position || ' ' || because from callboard.discarded_events";
+    assert_eq!(database.texts(kept).await, ["5 a typing error"]);
 }
 
 /// The log of the items as an older release knows it: nothing is ever removed.

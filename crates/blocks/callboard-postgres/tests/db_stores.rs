@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use callboard::contract::{ItemEvent, Items, ItemsLog};
 use callboard::log::LogReader;
-use callboard::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Reaction, Registration};
+use callboard::process_manager::{Advance, Advanced, PendingCommand, ProcessManagerStore, Reaction, Registration};
 use callboard::relay::RelayStore;
 use callboard::subscription::{Lock, Subscriber};
 use callboard::writer::Tap;
@@ -42,6 +42,17 @@ fn command(position: u64, index: u32, body: &str) -> PendingCommand {
         causation_id: Uuid::now_v7(),
         correlation_id: Some("c".into()),
         traceparent: None,
+    }
+}
+
+/// A step that parks nothing.
+fn step(from: Checkpoint, to: Checkpoint, commands: &[PendingCommand]) -> Advance<'_> {
+    Advance {
+        from,
+        to,
+        commands,
+        parked: &[],
+        left_out: &[],
     }
 }
 
@@ -82,14 +93,14 @@ async fn a_process_manager_advances_with_its_commands_and_never_twice() {
         .await;
     let commands = [command(2, 1, "second"), command(2, 0, "first")];
     let advanced = store
-        .advance(at(0), at(1), &commands, Lock::Wait)
+        .advance(step(at(0), at(1), &commands), Lock::Wait)
         .await
         .expect("an answer");
     assert_eq!(advanced, Advanced::Done);
     let first_two = [(2, 0, "\"first\"".to_owned()), (2, 1, "\"second\"".to_owned())];
     assert_eq!(pending(&store).await, first_two, "in order");
     let again = store
-        .advance(at(0), at(1), &commands, Lock::Wait)
+        .advance(step(at(0), at(1), &commands), Lock::Wait)
         .await
         .expect("an answer");
     assert_eq!(again, Advanced::Elsewhere(at(1)));
@@ -98,12 +109,12 @@ async fn a_process_manager_advances_with_its_commands_and_never_twice() {
         ..at(2)
     };
     let unheld = store
-        .advance(at(1), lost, &[command(3, 0, "lost")], Lock::Wait)
+        .advance(step(at(1), lost, &[command(3, 0, "lost")]), Lock::Wait)
         .await
         .expect("an answer");
     assert_eq!(unheld, Advanced::Elsewhere(at(1)), "the log doesn't hold it");
     let kept = [command(2, 0, "another"), command(3, 0, "third")];
-    let advanced = store.advance(at(1), at(2), &kept, Lock::Skip).await.expect("an answer");
+    let advanced = store.advance(step(at(1), at(2), &kept), Lock::Skip).await.expect("an answer");
     assert_eq!(advanced, Advanced::Done);
     assert_eq!(pending(&store).await[0], first_two[0], "the first one stored wins");
     store
@@ -129,7 +140,7 @@ async fn a_process_manager_that_is_locked_halted_or_without_checkpoint_says_so()
     let hold = "begin; select from callboard.checkpoints for update";
     sqlx::raw_sql(hold).execute(&mut holder).await.expect("the lock");
     let busy = store
-        .advance(Checkpoint::START, head, &[], Lock::Skip)
+        .advance(step(Checkpoint::START, head, &[]), Lock::Skip)
         .await
         .expect("an answer");
     assert_eq!(busy, Advanced::Busy);
@@ -142,13 +153,13 @@ async fn a_process_manager_that_is_locked_halted_or_without_checkpoint_says_so()
         store.load().await.expect("a read"),
         Registration::StandBy("halted: on purpose".into())
     );
-    assert!(store.advance(Checkpoint::START, head, &[], Lock::Wait).await.is_err());
+    assert!(store.advance(step(Checkpoint::START, head, &[]), Lock::Wait).await.is_err());
     database
         .execute("update callboard.subscribers set state = 'running'; delete from callboard.checkpoints")
         .await;
     assert_eq!(store.load().await.expect("a read"), Registration::WithoutCheckpoint);
     assert!(
-        store.advance(Checkpoint::START, head, &[], Lock::Skip).await.is_err(),
+        store.advance(step(Checkpoint::START, head, &[]), Lock::Skip).await.is_err(),
         "gone is not busy"
     );
 }
@@ -261,7 +272,7 @@ async fn the_status_shows_every_log_and_subscriber() {
     manager.register(Checkpoint::START).await.expect("it is registered");
     let first = all(&log).await[0].checkpoint();
     manager
-        .advance(Checkpoint::START, first, &[command(1, 0, "wait")], Lock::Wait)
+        .advance(step(Checkpoint::START, first, &[command(1, 0, "wait")]), Lock::Wait)
         .await
         .expect("it advances");
     pause_subscriber(&connections, "items", "idle", "lunch")

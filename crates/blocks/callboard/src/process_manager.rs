@@ -4,11 +4,18 @@
 //! react; then one transaction stores the checkpoint together with the commands
 //! ([`ProcessManagerStore::advance`]). [`Dispatcher`] sends them from there, in order, each under a
 //! key made of the event's position and the command's index, so a repeat is never a second effect.
+//!
+//! One that parks ([`ProcessManager::ON_FAILURE`]) leaves out of its state what it has parked, and
+//! every later event of that stream: the state is the fold of the log without them. A retry
+//! ([`ManagerParking`]) folds the log again with them, and reacts to each on the state as of it.
 
 mod dispatcher;
+mod folded;
+mod parking;
 mod subscriber;
 
 pub use dispatcher::Dispatcher;
+pub use parking::ManagerParking;
 pub use subscriber::ProcessManagerSubscriber;
 
 use std::future::Future;
@@ -20,7 +27,8 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::event::{Json, Log, Recorded, to_json};
 use crate::log::Source;
-use crate::names::{Checkpoint, Position};
+use crate::names::{Checkpoint, Position, StreamName};
+use crate::parking::{Cause, OnFailure, ParkedEvent};
 use crate::subscription::{Lock, SubscriberError};
 
 /// A pure reaction to events. It acts on its own state as of the event, never on a view.
@@ -31,6 +39,12 @@ pub trait ProcessManager: Send + Sync + 'static {
     type State: Default + Send + Sync + 'static;
     /// The subscriber's name, unique in its log, e.g. `low-product-quantity-notification`.
     const NAME: &'static str;
+    /// What happens to an event that it can't take in or react to. Only where what it remembers of one
+    /// stream says nothing about another may it park: the others go on without what is parked, and a
+    /// restart folds the log anew at each event that it comes to park. An event that it has reacted to
+    /// already and can't take in any more halts it in any case. Back to halting only when nothing is
+    /// parked: operators don't see it otherwise.
+    const ON_FAILURE: OnFailure = OnFailure::Halt;
 
     /// Takes in an event. Pure; runs again from the beginning of the log at each start.
     fn evolve(state: &mut Self::State, event: &Recorded<<Self::Log as Log>::Event>);
@@ -137,18 +151,76 @@ impl Registration {
     }
 }
 
+/// An event on its way to be parked, which blocks its stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToPark {
+    /// Where it stands.
+    pub position: Position,
+    /// Its stream.
+    pub stream: StreamName,
+    /// Why.
+    pub cause: Cause,
+    /// What was said, for people.
+    pub reason: String,
+}
+
+/// What a process manager's state leaves out of its log.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LeftOut {
+    /// What is parked, in order.
+    pub parked: Vec<ParkedEvent>,
+    /// What a person has given up for good.
+    pub discarded: Vec<Position>,
+}
+
+impl LeftOut {
+    /// Where it stands, in order.
+    pub fn positions(&self) -> Vec<Position> {
+        let parked = self.parked.iter().map(|parked| parked.position);
+        let mut positions: Vec<_> = parked.chain(self.discarded.iter().copied()).collect();
+        positions.sort_unstable();
+        positions
+    }
+}
+
+/// A step of a process manager: its checkpoint moves, and what came of the events is stored with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Advance<'a> {
+    /// Where the checkpoint must be.
+    pub from: Checkpoint,
+    /// Where it moves to.
+    pub to: Checkpoint,
+    /// What the events between called for.
+    pub commands: &'a [PendingCommand],
+    /// Which of them are parked, in order.
+    pub parked: &'a [ToPark],
+    /// What the state had left out when it reacted: [`LeftOut::positions`].
+    pub left_out: &'a [Position],
+}
+
+/// What a retry of parked events came to.
+#[derive(Debug, Clone, Copy)]
+pub struct TakeUp<'a> {
+    /// The events that are parked no longer.
+    pub positions: &'a [Position],
+    /// What they called for.
+    pub commands: &'a [PendingCommand],
+    /// What was left out before: [`LeftOut::positions`].
+    pub left_out: &'a [Position],
+}
+
 /// What became of an [`ProcessManagerStore::advance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advanced {
-    /// Checkpoint and commands are stored.
+    /// Everything is stored.
     Done,
-    /// Nothing stored: the checkpoint is another one.
+    /// Nothing stored: the checkpoint is another one, or something else is left out by now.
     Elsewhere(Checkpoint),
     /// Nothing stored: another replica holds the checkpoint ([`Lock::Skip`] only).
     Busy,
 }
 
-/// Stores one process manager's registration, checkpoint and pending commands.
+/// Stores one process manager's registration, checkpoint, pending commands and parked events.
 pub trait ProcessManagerStore: Clone + Send + Sync + 'static {
     /// What is stored.
     fn load(&self) -> impl Future<Output = Result<Registration, Source>> + Send;
@@ -156,15 +228,9 @@ pub trait ProcessManagerStore: Clone + Send + Sync + 'static {
     /// Stores registration and checkpoint in one transaction; the first replica wins.
     fn register(&self, at: Checkpoint) -> impl Future<Output = Result<(), Source>> + Send;
 
-    /// Moves the checkpoint `from` → `to` and stores the commands, in one transaction, if the
-    /// checkpoint is `from` and the log holds `to`.
-    fn advance(
-        &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
-        lock: Lock,
-    ) -> impl Future<Output = Result<Advanced, Source>> + Send;
+    /// Moves the checkpoint, parks and stores the commands, in one transaction, if the checkpoint is
+    /// `from`, the log holds `to`, and just `left_out` is parked or discarded.
+    fn advance(&self, advance: Advance<'_>, lock: Lock) -> impl Future<Output = Result<Advanced, Source>> + Send;
 
     /// At most `limit` pending commands, ordered by position and index.
     fn pending(&self, limit: usize) -> impl Future<Output = Result<Vec<PendingCommand>, Source>> + Send;
@@ -174,4 +240,21 @@ pub trait ProcessManagerStore: Clone + Send + Sync + 'static {
 
     /// Stores that it has halted, with the reason.
     fn halt(&self, reason: &str) -> impl Future<Output = Result<(), Source>> + Send;
+
+    /// What is parked, and what was discarded.
+    fn left_out(&self) -> impl Future<Output = Result<LeftOut, Source>> + Send;
+
+    /// Unparks and stores the commands, in one transaction, if just `left_out` is parked or discarded;
+    /// false when something else is by now.
+    fn take_up(&self, retried: TakeUp<'_>) -> impl Future<Output = Result<bool, Source>> + Send;
+
+    /// Notes that a retry failed at an event.
+    fn note_failed_retry(&self, position: Position, reason: &str) -> impl Future<Output = Result<(), Source>> + Send;
+
+    /// Gives a parked event up for good; `None` when it isn't parked.
+    fn discard(
+        &self,
+        position: Position,
+        because: &str,
+    ) -> impl Future<Output = Result<Option<ParkedEvent>, Source>> + Send;
 }

@@ -1,7 +1,7 @@
 //! The stores in memory pass the very suites that the real ones pass.
 
-use callboard::contract::{Items, event_handlers, feed, log, parking, views};
-use callboard::memory::{MemoryBus, MemoryEventHandlerStore, MemoryLog, MemoryProjection};
+use callboard::contract::{Items, event_handlers, feed, log, parking, process_managers, views};
+use callboard::memory::{MemoryBus, MemoryEventHandlerStore, MemoryLog, MemoryProcessManagerStore, MemoryProjection};
 use callboard::writer::Tap;
 
 #[tokio::test(start_paused = true)]
@@ -32,4 +32,9 @@ async fn the_views_in_memory_keep_the_contract_of_parking() {
 async fn the_event_handlers_store_in_memory_keeps_the_contract() {
     let log = MemoryLog::new();
     event_handlers(MemoryEventHandlerStore::new(&log), &log, tokio::time::sleep).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_managers_store_in_memory_keeps_the_contract_of_parking() {
+    process_managers(MemoryProcessManagerStore::new(), &MemoryLog::new()).await;
 }

@@ -10,6 +10,8 @@ use callboard::memory::{
     MemoryBus, MemoryConnect, MemoryEventHandlerStore, MemoryLog, MemoryProcessManagerStore, MemoryProjection,
     MemoryViews,
 };
+use callboard::parking::OnFailure;
+use callboard::process_manager::ManagerParking;
 use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, View, Views};
 use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 
@@ -118,8 +120,12 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
     }
 
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
-        let gate = self.stores.manager::<M>().gate();
-        self.admin.gates.push((L::NAME, M::NAME, gate));
+        let store = self.stores.manager::<M>();
+        self.admin.gates.push((L::NAME, M::NAME, store.gate()));
+        if M::ON_FAILURE == OnFailure::Park {
+            let parking = ManagerParking::<M, _, _>::new(store, self.stores.log.clone());
+            self.admin.parkings.push(Arc::new(parking));
+        }
     }
 
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {

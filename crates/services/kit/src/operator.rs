@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use callboard::event_handler::HandlerParking;
-use callboard::parking::Parking;
+use callboard::parking::{OnFailure, Parking};
+use callboard::process_manager::ManagerParking;
 use callboard::{EventHandler, ListedCommand, Log, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::HttpContext;
 use callboard_postgres::{
-    Database, DatabaseConfig, PgEventHandlerStore, PgLog, PgParking, PostgresError, Rebuildable, SchemaStatus, inspect,
+    Database, DatabaseConfig, PgEventHandlerStore, PgLog, PgParking, PgProcessManagerStore, PostgresError, Rebuildable,
+    SchemaStatus, inspect,
 };
 use callboard_rabbitmq::{Broker, BrokerError, Topology};
 
@@ -182,9 +184,8 @@ impl<L: Log> Subscribers<L> for Projections {
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
-/// The parked events of every projection and event handler of every context, in order. Process
-/// managers never park: they halt. Of a handler that is switched off, parked events can be listed and
-/// discarded, not retried.
+/// The parked events of every subscriber of every context that parks, in order. Of a handler that is
+/// switched off, parked events can be listed and discarded, not retried.
 ///
 /// # Errors
 /// Names the variable that no event handler can be made from.
@@ -217,7 +218,15 @@ impl<L: Log> Subscribers<L> for Parkings<'_> {
         self.found.push(Arc::new(PgParking::<P>::new(self.database)));
     }
 
-    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {
+        if M::ON_FAILURE == OnFailure::Park {
+            let (store, log) = (
+                PgProcessManagerStore::new::<M>(self.database),
+                PgLog::new::<L>(self.database),
+            );
+            self.found.push(Arc::new(ManagerParking::<M, _, _>::new(store, log)));
+        }
+    }
 
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {
         let (store, log) = (

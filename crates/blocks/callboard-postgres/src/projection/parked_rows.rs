@@ -4,7 +4,10 @@ use callboard::log::Source;
 use callboard::parking::{Block, Cause, PARKED_MOST, ParkedEvent};
 use callboard::{Position, StreamName};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
+use uuid::Uuid;
+
+use crate::database::Database;
 
 /// A subscriber, by its log and its name.
 pub(crate) type Named<'a> = (&'a str, &'a str);
@@ -86,6 +89,50 @@ pub(crate) async fn note_failed_retry(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Locks the checkpoint: whoever deals with parked events holds it.
+pub(crate) async fn lock(connection: &mut PgConnection, (log, name): Named<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(include_str!("../../queries/lock_checkpoint.sql"))
+        .bind(log)
+        .bind(name)
+        .bind(0_i64)
+        .bind(Uuid::nil())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a retry failed at an event, for subscribers that do nothing else meanwhile.
+pub(crate) async fn note_failure(
+    database: &Database,
+    named: Named<'_>,
+    position: Position,
+    reason: &str,
+) -> Result<(), Source> {
+    let work = async {
+        let mut connection = database.background().acquire().await?;
+        note_failed_retry(&mut connection, named, position, reason).await
+    };
+    Ok(database.in_background(work).await?)
+}
+
+/// Gives a parked event up for good, in a transaction of its own; `None` when it isn't parked.
+pub(crate) async fn discard_locked(
+    database: &Database,
+    named: Named<'_>,
+    position: Position,
+    because: &str,
+) -> Result<Option<ParkedEvent>, Source> {
+    let work = async {
+        let mut connection = database.background().acquire().await?;
+        let mut transaction = connection.begin().await?;
+        lock(&mut transaction, named).await?;
+        let discarded = discard(&mut transaction, named, position, because).await?;
+        transaction.commit().await?;
+        Ok(discarded)
+    };
+    Ok(database.in_background(work).await?)
 }
 
 /// A row of `queries/read_parked_events.sql`.

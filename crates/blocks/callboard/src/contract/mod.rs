@@ -5,10 +5,12 @@ mod event_handlers;
 mod feed;
 mod log;
 mod parking;
+mod process_managers;
 mod views;
 
 pub use event_handlers::{ItemsHandler, event_handlers};
 pub use feed::feed;
 pub use log::log;
 pub use parking::parking;
+pub use process_managers::{Tally, Tell, process_managers};
 pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

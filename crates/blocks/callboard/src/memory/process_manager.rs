@@ -3,19 +3,53 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::projection::parked_at_present;
 use super::{Gate, lock};
 use crate::log::Source;
 use crate::names::{Checkpoint, Position};
-use crate::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Registration};
+use crate::parking::{Block, Cause, ParkedEvent};
+use crate::process_manager::{
+    Advance, Advanced, LeftOut, PendingCommand, ProcessManagerStore, Registration, TakeUp, ToPark,
+};
 use crate::subscription::Lock;
 
 #[derive(Default)]
 struct Data {
     checkpoint: Option<Checkpoint>,
     pending: BTreeMap<(Position, u32), PendingCommand>,
+    parked: BTreeMap<Position, ParkedEvent>,
+    discarded: Vec<Position>,
 }
 
-/// Registration, checkpoint and pending commands in memory. Clones share them.
+impl Data {
+    fn left_out(&self) -> LeftOut {
+        LeftOut {
+            parked: self.parked.values().cloned().collect(),
+            discarded: self.discarded.clone(),
+        }
+    }
+
+    fn store(&mut self, commands: &[PendingCommand]) {
+        for command in commands {
+            let identity = (command.position, command.index);
+            self.pending.entry(identity).or_insert_with(|| command.clone());
+        }
+    }
+
+    fn park(&mut self, event: &ToPark) {
+        let ToPark {
+            position,
+            stream,
+            cause,
+            reason,
+        } = event.clone();
+        let blocks = vec![Block::stream(&stream)];
+        let parked = parked_at_present(position, stream, blocks, cause, reason);
+        self.parked.insert(position, parked);
+    }
+}
+
+/// Registration, checkpoint, pending commands and parked events in memory. Clones share them.
 #[derive(Clone, Default)]
 pub struct MemoryProcessManagerStore {
     data: Arc<Mutex<Data>>,
@@ -44,21 +78,16 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
         Ok(())
     }
 
-    async fn advance(
-        &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
-        _lock: Lock,
-    ) -> Result<Advanced, Source> {
+    async fn advance(&self, advance: Advance<'_>, _lock: Lock) -> Result<Advanced, Source> {
         let mut data = lock(&self.data);
-        match data.checkpoint {
-            Some(checkpoint) if checkpoint == from => {}
-            other => return Ok(Advanced::Elsewhere(other.unwrap_or_default())),
+        let checkpoint = data.checkpoint.unwrap_or_default();
+        if checkpoint != advance.from || data.left_out().positions() != advance.left_out {
+            return Ok(Advanced::Elsewhere(checkpoint));
         }
-        data.checkpoint = Some(to);
-        for command in commands {
-            data.pending.insert((command.position, command.index), command.clone());
+        data.checkpoint = Some(advance.to);
+        data.store(advance.commands);
+        for event in advance.parked {
+            data.park(event);
         }
         Ok(Advanced::Done)
     }
@@ -78,5 +107,35 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
     async fn halt(&self, reason: &str) -> Result<(), Source> {
         self.gate.halt(reason);
         Ok(())
+    }
+
+    async fn left_out(&self) -> Result<LeftOut, Source> {
+        Ok(lock(&self.data).left_out())
+    }
+
+    async fn take_up(&self, retried: TakeUp<'_>) -> Result<bool, Source> {
+        let mut data = lock(&self.data);
+        if data.left_out().positions() != retried.left_out {
+            return Ok(false);
+        }
+        data.store(retried.commands);
+        data.parked.retain(|position, _| !retried.positions.contains(position));
+        Ok(true)
+    }
+
+    async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
+        if let Some(parked) = lock(&self.data).parked.get_mut(&position) {
+            parked.cause = Cause::Failed;
+            parked.reason = reason.to_owned();
+            parked.tries += 1;
+        }
+        Ok(())
+    }
+
+    async fn discard(&self, position: Position, _because: &str) -> Result<Option<ParkedEvent>, Source> {
+        let mut data = lock(&self.data);
+        let discarded = data.parked.remove(&position);
+        data.discarded.extend(discarded.iter().map(|parked| parked.position));
+        Ok(discarded)
     }
 }

@@ -1,15 +1,19 @@
 //! A process manager as a subscriber: fold, react, store checkpoint and commands together.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::folded::{Folded, Unfit};
 use crate::event::{Log, Recorded};
 use crate::log::{LogReader, Source};
-use crate::names::{Checkpoint, Position};
-use crate::panic_text;
-use crate::process_manager::{Advanced, PendingCommand, ProcessManager, ProcessManagerStore, Registration};
+use crate::names::{Checkpoint, Position, StreamName};
+use crate::parking::{Cause, OnFailure, PARKED_MOST, TOO_MANY};
+use crate::process_manager::{
+    Advance, Advanced, LeftOut, ManagerParking, PendingCommand, ProcessManager, ProcessManagerStore, Registration,
+    ToPark,
+};
 use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, behind};
 
 /// A transaction ends behind the event with which it holds so many commands, or a long catch-up would
@@ -23,17 +27,65 @@ struct Unsaved {
     from: Checkpoint,
     to: Checkpoint,
     commands: Vec<PendingCommand>,
+    parked: Vec<ToPark>,
+    /// What the state had left out.
+    left_out: Vec<Position>,
     events: usize,
+}
+
+/// What the state leaves out, as last read.
+#[derive(Default)]
+struct Without {
+    /// In order.
+    positions: Vec<Position>,
+    parked: usize,
+    /// The first that is parked of each stream.
+    streams: HashMap<StreamName, Position>,
+}
+
+impl From<LeftOut> for Without {
+    fn from(left_out: LeftOut) -> Self {
+        let mut streams = HashMap::new();
+        for parked in &left_out.parked {
+            streams.entry(parked.stream.clone()).or_insert(parked.position);
+        }
+        Self {
+            positions: left_out.positions(),
+            parked: left_out.parked.len(),
+            streams,
+        }
+    }
+}
+
+impl Without {
+    fn has(&self, position: Position) -> bool {
+        self.positions.binary_search(&position).is_ok()
+    }
+
+    /// The positions up to this one.
+    fn up_to(&self, position: Position) -> &[Position] {
+        &self.positions[..self.positions.partition_point(|left_out| *left_out <= position)]
+    }
+
+    /// These are parked now; all stand behind what was before.
+    fn add(&mut self, parked: &[ToPark]) {
+        self.parked += parked.len();
+        for ToPark { position, stream, .. } in parked {
+            self.positions.push(*position);
+            self.streams.entry(stream.clone()).or_insert(*position);
+        }
+    }
 }
 
 /// Runs a [`ProcessManager`] on its store.
 pub struct ProcessManagerSubscriber<M: ProcessManager, S, R> {
     store: S,
     reader: R,
-    state: M::State,
-    /// What `state` has folded.
-    folded: Checkpoint,
+    folded: Folded<M>,
+    without: Without,
     unsaved: Option<Unsaved>,
+    /// The newest undecodable event when the parked ones were taken up last.
+    looked_at: Option<Position>,
     wake: Arc<Notify>,
 }
 
@@ -43,9 +95,10 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
         Self {
             store,
             reader,
-            state: M::State::default(),
-            folded: Checkpoint::START,
+            folded: Folded::default(),
+            without: Without::default(),
             unsaved: None,
+            looked_at: None,
             wake,
         }
     }
@@ -65,26 +118,39 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
         }
     }
 
+    fn unfit(unfit: Unfit) -> SubscriberError {
+        Self::permanent(unfit.at, unfit.source)
+    }
+
     async fn load(&self) -> Result<Checkpoint, SubscriberError> {
         self.store.load().await.map_err(Self::transient)?.checkpoint(M::NAME)
     }
 
+    /// Reads what is left out; the fold begins anew where it would be another one.
+    async fn read_left_out(&mut self) -> Result<LeftOut, SubscriberError> {
+        let left_out = self.store.left_out().await.map_err(Self::transient)?;
+        let without = Without::from(left_out.clone());
+        let folded = self.folded.at().position;
+        if without.up_to(folded) != self.without.up_to(folded) {
+            self.folded = Folded::default();
+        }
+        self.without = without;
+        Ok(left_out)
+    }
+
     /// Brings the state to `to` without reacting: what was reacted to before, by whomever.
     async fn fold_to(&mut self, to: Checkpoint) -> Result<(), SubscriberError> {
-        let ahead = self.folded.position > to.position;
-        if ahead || (self.folded.position == to.position && self.folded != to) {
-            self.forget();
+        let folded = self.folded.at();
+        if folded.position > to.position || (folded.position == to.position && folded != to) {
+            self.folded = Folded::default();
         }
-        while self.folded.position < to.position {
-            let missing = (to.position.get() - self.folded.position.get()).min(BATCH_MAX_EVENTS as u64);
+        while self.folded.at().position < to.position {
+            let missing = (to.position.get() - self.folded.at().position.get()).min(BATCH_MAX_EVENTS as u64);
             let limit = usize::try_from(missing).unwrap_or(BATCH_MAX_EVENTS);
-            let slice = self
-                .reader
-                .read(self.folded.position, limit)
-                .await
-                .map_err(Self::transient)?;
-            if slice.anchor != Some(self.folded.event_id) {
-                self.forget();
+            let at = self.folded.at();
+            let slice = self.reader.read(at.position, limit).await.map_err(Self::transient)?;
+            if slice.anchor != Some(at.event_id) {
+                self.folded = Folded::default();
                 return Err(Self::transient("the log changed under the fold: it begins anew"));
             }
             if slice.events.is_empty() {
@@ -92,84 +158,84 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
                 return Err(Self::permanent(to.position, reason));
             }
             for event in &slice.events {
-                let event = event.decode().map_err(|error| Self::permanent(event.position, error))?;
-                self.evolve(&event)?;
+                if self.without.has(event.position) {
+                    self.folded.leave_out(event.checkpoint());
+                } else {
+                    self.folded.take_in(event).map_err(Self::unfit)?;
+                }
             }
         }
-        if self.folded != to {
-            self.forget();
+        if self.folded.at() != to {
+            self.folded = Folded::default();
             let reason = "the log has another event at its checkpoint: another timeline; a rebuild is needed";
             return Err(Self::permanent(to.position, reason));
         }
         Ok(())
     }
 
-    fn forget(&mut self) {
-        self.state = M::State::default();
-        self.folded = Checkpoint::START;
-    }
-
-    fn evolve(&mut self, event: &Recorded<EventOf<M>>) -> Result<(), SubscriberError> {
-        let evolved = catch_unwind(AssertUnwindSafe(|| M::evolve(&mut self.state, event)));
-        if let Err(panic) = evolved {
-            // The state may be half changed.
-            self.forget();
-            return Err(Self::permanent(event.position, panic_text(&*panic)));
+    /// Folds an event and reacts, or says that it must wait behind what is parked.
+    fn take(&mut self, event: &Recorded<EventOf<M>>, unsaved: &mut Unsaved) -> Result<(), SubscriberError> {
+        if let Some(first) = self.without.streams.get(&event.stream) {
+            if self.without.parked + unsaved.parked.len() >= PARKED_MOST {
+                return Err(Self::permanent(event.position, TOO_MANY));
+            }
+            unsaved.parked.push(ToPark {
+                position: event.position,
+                stream: event.stream.clone(),
+                cause: Cause::Behind,
+                reason: format!("waits behind position {first}"),
+            });
+            self.folded.leave_out(event.checkpoint());
+        } else {
+            self.folded.evolve(event).map_err(Self::unfit)?;
+            unsaved.commands.extend(self.folded.react(event).map_err(Self::unfit)?);
         }
-        self.folded = event.checkpoint();
+        unsaved.to = event.checkpoint();
+        unsaved.events += 1;
         Ok(())
     }
 
-    fn react(&self, event: &Recorded<EventOf<M>>) -> Result<Vec<PendingCommand>, SubscriberError> {
-        let reaction = catch_unwind(AssertUnwindSafe(|| M::react(&self.state, event)))
-            .map_err(|panic| Self::permanent(event.position, panic_text(&*panic)))?;
-        reaction
-            .into_commands()
-            .zip(0..)
-            .map(|(command, index)| {
-                let (name, body) = command.map_err(|error| Self::permanent(event.position, error))?;
-                Ok(PendingCommand {
-                    position: event.position,
-                    index,
-                    name: name.into(),
-                    body,
-                    causation_id: event.id,
-                    correlation_id: event.metadata.correlation_id.clone(),
-                    traceparent: event.metadata.traceparent.clone(),
-                })
-            })
-            .collect()
+    /// Nothing decided yet.
+    fn nothing_from(&self, from: Checkpoint) -> Unsaved {
+        Unsaved {
+            from,
+            to: from,
+            commands: Vec::new(),
+            parked: Vec::new(),
+            left_out: self.without.positions.clone(),
+            events: 0,
+        }
     }
 
     /// Stores what is unsaved; the checkpoint where it ended up.
     async fn save(&mut self, lock: Lock) -> Result<Option<Applied>, SubscriberError> {
         let Some(unsaved) = &self.unsaved else { return Ok(None) };
-        let Unsaved {
-            from,
-            to,
-            commands,
-            events,
-        } = unsaved;
-        let advanced = self
-            .store
-            .advance(*from, *to, commands, lock)
-            .await
-            .map_err(Self::transient)?;
+        let advance = Advance {
+            from: unsaved.from,
+            to: unsaved.to,
+            commands: &unsaved.commands,
+            parked: &unsaved.parked,
+            left_out: &unsaved.left_out,
+        };
+        let advanced = self.store.advance(advance, lock).await.map_err(Self::transient)?;
         let applied = match advanced {
             Advanced::Done => {
-                if !commands.is_empty() {
+                let commands = unsaved.commands.len();
+                if commands > 0 {
                     metrics::counter!("callboard_process_manager_commands_total", "name" => M::NAME)
-                        .increment(commands.len() as u64);
+                        .increment(commands as u64);
                     self.wake.notify_one();
                 }
+                self.without.add(&unsaved.parked);
                 Applied::Moved {
-                    checkpoint: *to,
-                    events: *events,
+                    checkpoint: unsaved.to,
+                    events: unsaved.events,
                 }
             }
             Advanced::Elsewhere(checkpoint) => {
                 // Maybe this very try had been stored and its answer lost.
                 self.wake.notify_one();
+                self.read_left_out().await?;
                 Applied::NotNext { checkpoint }
             }
             Advanced::Busy => Applied::Busy,
@@ -194,6 +260,7 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             self.store.register(head).await.map_err(Self::transient)?;
         }
         let checkpoint = self.load().await?;
+        self.read_left_out().await?;
         self.fold_to(checkpoint).await?;
         Ok(checkpoint)
     }
@@ -216,23 +283,16 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             });
         };
         self.fold_to(from).await?;
-        let (mut from, mut commands, mut events) = (from, Vec::new(), 0);
+        let mut decided = self.nothing_from(from);
         // On an error nothing since the last transaction is stored; the next fold begins anew where the
         // state ran ahead.
         for event in fresh {
-            self.evolve(event)?;
-            commands.extend(self.react(event)?);
-            events += 1;
-            let to = event.checkpoint();
-            if to == last || commands.len() >= BATCH_COMMANDS {
-                self.unsaved = Some(Unsaved {
-                    from,
-                    to,
-                    commands: std::mem::take(&mut commands),
-                    events: std::mem::take(&mut events),
-                });
+            self.take(event, &mut decided)?;
+            if decided.to == last || decided.commands.len() >= BATCH_COMMANDS {
+                let to = decided.to;
+                self.unsaved = Some(decided);
                 match self.save(lock).await? {
-                    Some(Applied::Moved { .. }) => from = to,
+                    Some(Applied::Moved { .. }) => decided = self.nothing_from(to),
                     other => return Ok(other.unwrap_or(Applied::Busy)),
                 }
             }
@@ -241,6 +301,64 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             checkpoint: last,
             events: fresh.len(),
         })
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        M::ON_FAILURE
+    }
+
+    async fn park(
+        &mut self,
+        event: &Recorded,
+        cause: Cause,
+        reason: &str,
+        lock: Lock,
+    ) -> Result<Applied, SubscriberError> {
+        self.save(lock).await?;
+        let from = self.load().await?;
+        match behind(from, std::slice::from_ref(event)) {
+            None => return Ok(Applied::NotNext { checkpoint: from }),
+            Some([]) => {
+                return Ok(Applied::Moved {
+                    checkpoint: from,
+                    events: 0,
+                });
+            }
+            Some(_) => {}
+        }
+        if self.without.parked >= PARKED_MOST {
+            return Err(Self::permanent(event.position, TOO_MANY));
+        }
+        let mut decided = self.nothing_from(from);
+        decided.to = event.checkpoint();
+        decided.events = 1;
+        decided.parked.push(ToPark {
+            position: event.position,
+            stream: event.stream.clone(),
+            cause,
+            reason: reason.into(),
+        });
+        self.unsaved = Some(decided);
+        Ok(self.save(lock).await?.unwrap_or(Applied::Busy))
+    }
+
+    async fn look_after_parked(&mut self) -> Result<u64, SubscriberError> {
+        let left_out = self.read_left_out().await?;
+        let undecodable = |parked: &&crate::parking::ParkedEvent| parked.cause == Cause::Undecodable;
+        let newest = left_out
+            .parked
+            .iter()
+            .rev()
+            .find(undecodable)
+            .map(|parked| parked.position);
+        if newest.is_none() || newest == self.looked_at {
+            return Ok(left_out.parked.len() as u64);
+        }
+        let parking = ManagerParking::<M, _, _>::new(self.store.clone(), self.reader.clone());
+        parking.take_up().await.map_err(Self::transient)?;
+        self.looked_at = newest;
+        self.wake.notify_one();
+        Ok(self.read_left_out().await?.parked.len() as u64)
     }
 
     async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {

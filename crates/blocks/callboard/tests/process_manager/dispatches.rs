@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::process_manager::{Advanced, Dispatcher, PendingCommand, ProcessManagerStore};
+use callboard::process_manager::{Advance, Advanced, Dispatcher, PendingCommand, ProcessManagerStore};
 use callboard::subscription::Lock;
 use callboard::{Checkpoint, Position, Router, to_json};
 use serde_json::json;
@@ -51,7 +51,14 @@ async fn with_pending(commands: &[(&str, serde_json::Value)]) -> (FaultyLog, Run
         position: Position::new(99),
         event_id: Uuid::from_u128(99),
     };
-    let advanced = store.advance(at, to, &pending, Lock::Wait).await.expect("it advances");
+    let advance = Advance {
+        from: at,
+        to,
+        commands: &pending,
+        parked: &[],
+        left_out: &[],
+    };
+    let advanced = store.advance(advance, Lock::Wait).await.expect("it advances");
     assert_eq!(advanced, Advanced::Done);
     (log, writer, store)
 }

@@ -5,6 +5,7 @@ mod bank;
 mod crashes;
 mod dispatches;
 mod many;
+mod parking;
 mod starts;
 mod store;
 #[path = "../support/mod.rs"]

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use callboard::log::Source;
 use callboard::memory::MemoryProcessManagerStore;
-use callboard::process_manager::{Advanced, PendingCommand, ProcessManagerStore, Registration};
+use callboard::parking::ParkedEvent;
+use callboard::process_manager::{
+    Advance, Advanced, LeftOut, PendingCommand, ProcessManagerStore, Registration, TakeUp,
+};
 use callboard::subscription::Lock;
 use callboard::{Checkpoint, Position};
 
@@ -106,22 +109,16 @@ impl ProcessManagerStore for Store {
         self.inner.register(at).await
     }
 
-    async fn advance(
-        &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
-        lock: Lock,
-    ) -> Result<Advanced, Source> {
+    async fn advance(&self, advance: Advance<'_>, lock: Lock) -> Result<Advanced, Source> {
         let trouble = self.script().advances.pop_front().unwrap_or(Trouble::Fine);
         match trouble {
             Trouble::Away => return Err(away()),
             Trouble::Busy if lock == Lock::Skip => return Ok(Advanced::Busy),
             _ => {}
         }
-        let advanced = self.inner.advance(from, to, commands, lock).await?;
+        let advanced = self.inner.advance(advance, lock).await?;
         if advanced == Advanced::Done {
-            self.script().advanced.push((from.position.get(), to.position.get()));
+            self.script().advanced.push((advance.from.position.get(), advance.to.position.get()));
         }
         if trouble == Trouble::AnswerLost {
             Err(away())
@@ -150,5 +147,21 @@ impl ProcessManagerStore for Store {
     async fn halt(&self, reason: &str) -> Result<(), Source> {
         self.script().halted = Some(reason.to_owned());
         self.inner.halt(reason).await
+    }
+
+    async fn left_out(&self) -> Result<LeftOut, Source> {
+        self.inner.left_out().await
+    }
+
+    async fn take_up(&self, retried: TakeUp<'_>) -> Result<bool, Source> {
+        self.inner.take_up(retried).await
+    }
+
+    async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
+        self.inner.note_failed_retry(position, reason).await
+    }
+
+    async fn discard(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, Source> {
+        self.inner.discard(position, because).await
     }
 }

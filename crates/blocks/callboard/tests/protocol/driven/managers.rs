@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use callboard::log::Source;
 use callboard::memory::{MemoryLog, MemoryProcessManagerStore};
+use callboard::parking::ParkedEvent;
 use callboard::process_manager::{
-    Advanced, Dispatcher, PendingCommand, ProcessManagerStore, ProcessManagerSubscriber, Registration,
+    Advance, Advanced, Dispatcher, LeftOut, PendingCommand, ProcessManagerStore, ProcessManagerSubscriber,
+    Registration, TakeUp,
 };
 use callboard::subscription::{Lock, Runner};
 use callboard::{Checkpoint, Position, Recorded};
@@ -43,20 +45,14 @@ impl ProcessManagerStore for Gated {
         self.inner.register(at).await
     }
 
-    async fn advance(
-        &self,
-        from: Checkpoint,
-        to: Checkpoint,
-        commands: &[PendingCommand],
-        lock: Lock,
-    ) -> Result<Advanced, Source> {
+    async fn advance(&self, advance: Advance<'_>, lock: Lock) -> Result<Advanced, Source> {
         let fate = self.gate.pass("store").await;
         if fate == Fate::Lost {
             return Err("it is lost".into());
         }
-        let advanced = self.inner.advance(from, to, commands, lock).await?;
+        let advanced = self.inner.advance(advance, lock).await?;
         if advanced == Advanced::Done {
-            let commands = commands.iter().map(|command| (command.position, command.index));
+            let commands = advance.commands.iter().map(|command| (command.position, command.index));
             self.stored.lock().expect("no panic").extend(commands);
         }
         if fate == Fate::Answered {
@@ -77,6 +73,22 @@ impl ProcessManagerStore for Gated {
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {
         self.inner.halt(reason).await
+    }
+
+    async fn left_out(&self) -> Result<LeftOut, Source> {
+        self.inner.left_out().await
+    }
+
+    async fn take_up(&self, retried: TakeUp<'_>) -> Result<bool, Source> {
+        self.inner.take_up(retried).await
+    }
+
+    async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
+        self.inner.note_failed_retry(position, reason).await
+    }
+
+    async fn discard(&self, position: Position, because: &str) -> Result<Option<ParkedEvent>, Source> {
+        self.inner.discard(position, because).await
     }
 }
 
