@@ -130,7 +130,7 @@ pub(crate) async fn discard_locked(
         lock(&mut transaction, named).await?;
         let discarded = discard(&mut transaction, named, position, because).await?;
         transaction.commit().await?;
-        Ok(discarded)
+        Ok::<_, sqlx::Error>(discarded)
     };
     Ok(database.in_background(work).await?)
 }
