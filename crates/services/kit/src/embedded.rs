@@ -129,6 +129,7 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
         };
         let store = self.stores.handler::<H>();
         self.admin.gates.push((L::NAME, H::NAME, store.gate()));
+        self.admin.handlers.push((L::NAME, H::NAME, store.clone()));
         let parking = HandlerParking::new(Some(Arc::new(handler)), store, self.stores.log.clone());
         self.admin.parkings.push(Arc::new(parking));
     }
