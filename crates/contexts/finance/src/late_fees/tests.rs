@@ -93,7 +93,7 @@ fn what_is_settled_is_forgotten_and_known_again_by_a_fee_that_was_on_its_way() {
     assert_eq!(see(&[fee(1, APRIL_1, "0.50", "0.50", "0.50")]), (3, 3));
     assert_eq!(see(&[fee(1, date(2026, 4, 2), "0.50", "1.00", "1.00")]), (3, 3));
     let past_due = |on| state.past_due(on).collect::<Vec<_>>();
-    assert_eq!(past_due(date(2026, 4, 3)), [101, 102, 1].map(product));
+    assert_eq!(past_due(date(2026, 4, 3)), [1, 101, 102].map(product));
     assert_eq!(
         state.asset_of(product(1)).map(|then| then.value),
         Some(amount("500.00"))
