@@ -15,7 +15,7 @@ use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 
 use crate::admin::{AdminHandle, MemoryAdmin};
 use crate::assembly::{
-    CommandStores, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
+    CommandStores, DailyCycles, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
 };
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
@@ -144,6 +144,7 @@ struct Embedding {
     feed: EventFeed,
     logs: Vec<(&'static str, MemoryLog)>,
     admin: MemoryAdmin,
+    cycles: DailyCycles,
 }
 
 impl Mount for Embedding {
@@ -151,7 +152,9 @@ impl Mount for Embedding {
         let stores = Stores::default();
         projections::<C>(&self.service, &self.watched, &stores, &self.config)?;
         event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        let (commands, cycles) =
+            command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        self.cycles.append(cycles);
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -191,6 +194,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
             watched: watched.clone(),
             ..MemoryAdmin::default()
         },
+        cycles: DailyCycles::default(),
     };
     mount_all(&mut embedding).await?;
     let Embedding {
@@ -198,6 +202,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
         feed,
         logs,
         admin,
+        cycles,
         ..
     } = embedding;
     let handle = AdminHandle::default();
@@ -207,6 +212,11 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let routes = routes.merge(feed.routes());
     if demo {
         crate::demo::fill(&routes).await?;
+    }
+    // Behind the demo data: today's date is what makes its product late.
+    cycles.begin(&service).await;
+    if demo {
+        crate::demo::rest(&routes).await?;
     }
     let mut heads = BTreeMap::new();
     for (log, reader) in logs {
