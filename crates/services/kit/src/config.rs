@@ -183,7 +183,7 @@ fn auth(settings: &Settings) -> Result<Auth, SettingsError> {
         tokens = tokens.for_audience(audience);
     }
     if let Some(issuer) = issuer {
-        tokens = tokens.from_issuer(issuer);
+        tokens = tokens.of_issuer(issuer);
     }
     Ok(Auth::Token(tokens))
 }

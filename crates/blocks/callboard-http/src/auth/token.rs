@@ -67,7 +67,7 @@ impl BearerTokens {
 
     /// Takes only tokens of this issuer (`iss`). Without, whoever has the key may issue them.
     #[must_use]
-    pub fn from_issuer(self, issuer: &str) -> Self {
+    pub fn of_issuer(self, issuer: &str) -> Self {
         self.requiring("iss", |validation| validation.set_issuer(&[issuer]))
     }
 

@@ -143,7 +143,7 @@ async fn a_token_that_names_an_audience_is_taken_by_it_alone() {
 async fn only_tokens_of_the_issuer_are_taken_where_one_is_set() {
     let toy = asking(by_secret());
     assert_eq!(bearing(&toy, &token(&with("iss", json!("anybody")))).await.status, 200);
-    let toy = asking(by_secret().from_issuer("https://login.example.com/"));
+    let toy = asking(by_secret().of_issuer("https://login.example.com/"));
     let ours = with("iss", json!("https://login.example.com/"));
     assert_eq!(bearing(&toy, &token(&ours)).await.status, 200);
     let several = json!(["https://login.example.com/", "https://evil.example.com/"]);
@@ -156,7 +156,7 @@ async fn only_tokens_of_the_issuer_are_taken_where_one_is_set() {
         let others = token(&claims);
         refused(&bearing(&toy, &others).await, &others, reason);
     }
-    let both = asking(by_secret().for_audience("callboard").from_issuer("us"));
+    let both = asking(by_secret().for_audience("callboard").of_issuer("us"));
     let mut meant = with("iss", json!("us"));
     refused(&bearing(&both, &token(&meant)).await, &token(&meant), "aud");
     meant["aud"] = json!("callboard");
