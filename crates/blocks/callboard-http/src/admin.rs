@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use callboard::log::Source;
 use callboard::parking::Parking;
+use callboard::pipeline::EventsPerSecond;
 use callboard::{Position, error_chain};
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -45,6 +46,9 @@ pub struct AdminSubscriber {
     pub lag_events: u64,
     /// How many events are parked.
     pub parked: u64,
+    /// The most events in a second that an operator lets an event handler begin; `None` leaves its own
+    /// limit, if it has any, in force.
+    pub events_per_second: Option<EventsPerSecond>,
 }
 
 /// Why the admin API can't do what it is asked.
@@ -73,6 +77,14 @@ pub trait Administer: Send + Sync + 'static {
     /// Lets a paused or halted subscriber go on.
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>>;
 
+    /// Orders an event handler's rate; `None` takes the order back.
+    fn order_rate<'a>(
+        &'a self,
+        log: &'a str,
+        name: &'a str,
+        rate: Option<EventsPerSecond>,
+    ) -> BoxFuture<'a, Result<(), AdminError>>;
+
     /// The parked events of a projection or an event handler; `None` for whatever never parks.
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>>;
 }
@@ -89,13 +101,14 @@ impl FromRef<Admin> for Limits {
     }
 }
 
-/// `GET /admin/subscribers`, and below each of them `pause`, `resume` and `parked`.
+/// `GET /admin/subscribers`, and below each of them `pause`, `resume`, `rate` and `parked`.
 pub fn admin_routes(edge: &Edge, administer: Arc<dyn Administer>) -> Router {
     let one = "/admin/subscribers/{log}/{name}";
     Router::new()
         .route("/admin/subscribers", get(subscribers))
         .route(&format!("{one}/pause"), post(orders::pause))
         .route(&format!("{one}/resume"), post(orders::resume))
+        .route(&format!("{one}/rate"), post(orders::rate))
         .route(&format!("{one}/parked"), get(parked::list))
         .route(&format!("{one}/parked/retry"), post(parked::retry))
         .route(&format!("{one}/parked/discard"), post(parked::discard))
@@ -171,6 +184,13 @@ impl From<AdminError> for Problem {
             }
         }
     }
+}
+
+fn has_no_rate(subscriber: &AdminSubscriber) -> Problem {
+    let AdminSubscriber { log, name, kind, .. } = subscriber;
+    let kind = kind.replace('_', " ");
+    let detail = format!("{log}/{name} is a {kind}: only event handlers have a rate.");
+    Problem::new(StatusCode::CONFLICT, "no-event-handler", detail)
 }
 
 fn never_parks(log: &str, name: &str) -> Problem {

@@ -17,7 +17,8 @@ select
     r.events_per_second,
     o.version,
     o.position,
-    coalesce(c.parked, 0)
+    coalesce(c.parked, 0),
+    s.events_per_second
 from callboard.subscribers s
 left join callboard.checkpoints c on c.log = s.log and c.subscriber = s.name
 left join callboard.events n on n.log = s.log and n.position = coalesce(c.position, 0) + 1

@@ -3,6 +3,7 @@
 use callboard::event_handler::{Claim, EventHandler, EventHandlerStore, LEASE, LaneParked, Moved, ParkLane, Role};
 use callboard::log::Source;
 use callboard::parking::{Block, PARKED_MOST, ParkedEvent};
+use callboard::pipeline::EventsPerSecond;
 use callboard::process_manager::Registration;
 use callboard::{Checkpoint, Position};
 use sqlx::Connection;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use crate::database::Database;
 use crate::projection::parked_rows::{self, Named, number};
 use crate::projection::{halt_named, registration};
+use crate::status::rate;
 
 /// Stores one event handler. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -76,6 +78,15 @@ impl EventHandlerStore for PgEventHandlerStore {
                 wanted: held == "wanted",
             },
         })
+    }
+
+    async fn rate(&self) -> Result<Option<EventsPerSecond>, Source> {
+        let work = sqlx::query_scalar(include_str!("../queries/read_handler_rate.sql"))
+            .bind(self.log)
+            .bind(self.name)
+            .fetch_optional(self.database.background());
+        let stored: Option<Option<i32>> = self.database.in_background(work).await?;
+        Ok(stored.flatten().and_then(rate))
     }
 
     async fn release(&self, role: Role, holder: Uuid) -> Result<(), Source> {

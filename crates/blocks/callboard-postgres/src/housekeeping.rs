@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use callboard::Position;
+use callboard::pipeline::EventsPerSecond;
 use sqlx::PgPool;
 
 use crate::database::Database;
@@ -60,6 +61,29 @@ pub async fn rewind_relay(database: &Database, log: &str, to: Position) -> Resul
     Ok(rewound.rows_affected() == 1)
 }
 
+/// Orders how many events of an event handler are begun in a second; whoever runs it takes that up within
+/// two seconds. `None` takes the order back: the handler's own limit is in force again.
+///
+/// # Errors
+/// [`PostgresError::NoSubscriber`] also for a subscriber that is no event handler, or
+/// [`PostgresError::Statement`].
+pub async fn order_handler_rate(
+    database: &Database,
+    log: &str,
+    name: &str,
+    rate: Option<EventsPerSecond>,
+) -> Result<(), PostgresError> {
+    let rate = rate.and_then(|rate| i32::try_from(rate.get()).ok());
+    let work = sqlx::query(include_str!("../queries/order_handler_rate.sql"))
+        .bind(log)
+        .bind(name)
+        .bind(rate)
+        .execute(database.background());
+    let ordered = database.in_background(work).await;
+    let ordered = ordered.map_err(PostgresError::statement("ordering an event handler's rate"))?;
+    found(ordered.rows_affected(), log, name)
+}
+
 async fn set_state(
     pool: &PgPool,
     log: &str,
@@ -75,7 +99,11 @@ async fn set_state(
         .execute(pool)
         .await
         .map_err(PostgresError::statement("changing a subscriber's state"))?;
-    match changed.rows_affected() {
+    found(changed.rows_affected(), log, name)
+}
+
+fn found(rows: u64, log: &str, name: &str) -> Result<(), PostgresError> {
+    match rows {
         0 => Err(PostgresError::NoSubscriber {
             log: log.into(),
             name: name.into(),

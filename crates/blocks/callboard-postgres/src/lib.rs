@@ -22,7 +22,9 @@ mod watcher;
 pub use database::{Database, DatabaseConfig, SERVICE_ROLE};
 pub use error::PostgresError;
 pub use event_handler::PgEventHandlerStore;
-pub use housekeeping::{KEYS_KEPT_FOR, delete_expired_keys, pause_subscriber, resume_subscriber, rewind_relay};
+pub use housekeeping::{
+    KEYS_KEPT_FOR, delete_expired_keys, order_handler_rate, pause_subscriber, resume_subscriber, rewind_relay,
+};
 pub use inline::InlineProjections;
 pub use inspect::{Inspection, Trouble, inspect};
 pub use log::{PgLocked, PgLog};

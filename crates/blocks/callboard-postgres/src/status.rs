@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use callboard::Position;
+use callboard::pipeline::EventsPerSecond;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
@@ -57,6 +58,8 @@ pub struct SubscriberStatus {
     pub replaced: Option<Replaced>,
     /// How many events are parked.
     pub parked: u64,
+    /// The rate that an operator has ordered of an event handler.
+    pub events_per_second: Option<EventsPerSecond>,
 }
 
 /// Reads the status of every log.
@@ -134,7 +137,13 @@ fn subscriber_status(row: &PgRow) -> Result<SubscriberStatus, sqlx::Error> {
         rebuild: rebuild(row)?,
         replaced: replaced(row)?,
         parked: row.try_get::<i64, _>(17)?.unsigned_abs(),
+        events_per_second: row.try_get::<Option<i32>, _>(18)?.and_then(rate),
     })
+}
+
+/// A rate as it is stored. The schema holds no other numbers.
+pub(crate) fn rate(stored: i32) -> Option<EventsPerSecond> {
+    i64::from(stored).try_into().ok()
 }
 
 fn rebuild(row: &PgRow) -> Result<Option<RebuildStatus>, sqlx::Error> {

@@ -11,11 +11,15 @@ use callboard::event_handler::{
     EventHandlerStore, EventHandlerSubscriber, HandlerParking, InvalidSetting, Role, Settings,
 };
 use callboard::parking::{Parking, RetryOutcome, Selection};
+use callboard::pipeline::EventsPerSecond;
 use callboard::process_manager::Registration;
 use callboard::subscription::{Lock, Runner};
 use callboard::{Event, EventHandler, HandlerError, Recorded};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{Database, PgEventHandlerStore, PgLog, pause_subscriber, resume_subscriber, status};
+use callboard_postgres::{
+    Database, PgEventHandlerStore, PgLog, PostgresError, order_handler_rate, pause_subscriber, resume_subscriber,
+    status,
+};
 use common::{eventually, items_log, put, record};
 use tokio::sync::Notify;
 
@@ -205,6 +209,47 @@ async fn what_is_parked_is_handed_over_again_from_another_process_and_its_stream
         [],
         "what is switched off can be looked at"
     );
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_and_shown_until_it_is_taken_back_and_only_event_handlers_have_one() {
+    let database = TestDatabase::create().await;
+    let (connections, handler) = (database.connect(), Noting::default());
+    let store = PgEventHandlerStore::new::<Noting>(&connections);
+    let order = async |name: &str, rate: Option<i64>| {
+        let rate = rate.map(|rate| rate.try_into().expect("a rate"));
+        order_handler_rate(&connections, "items", name, rate).await
+    };
+    let ordered = async || store.rate().await.expect("a read").map(EventsPerSecond::get);
+    assert!(matches!(
+        order("noting", Some(5)).await,
+        Err(PostgresError::NoSubscriber { .. })
+    ));
+    assert_eq!(ordered().await, None, "it never ran");
+    replica(&handler, &connections).start().await.expect("it starts");
+    database
+        .execute("insert into callboard.subscribers (log, name, kind) values ('items', 'view', 'projection')")
+        .await;
+    order("noting", Some(5)).await.expect("it is stored");
+    assert_eq!(ordered().await, Some(5));
+    replica(&handler, &connections).start().await.expect("it starts again");
+    assert_eq!(ordered().await, Some(5), "a start changes nothing");
+    let logs = status(connections.queries()).await.expect("a status");
+    let shown = |name: &str| {
+        let mut all = logs[0].subscribers.iter().filter(|subscriber| subscriber.name == name);
+        all.next()
+            .expect("it is there")
+            .events_per_second
+            .map(EventsPerSecond::get)
+    };
+    assert_eq!((shown("noting"), shown("view")), (Some(5), None));
+    assert!(matches!(
+        order("view", Some(5)).await,
+        Err(PostgresError::NoSubscriber { .. })
+    ));
+    order("noting", Some(1_000_000)).await.expect("the most");
+    order("noting", None).await.expect("it is taken back");
+    assert_eq!(ordered().await, None);
 }
 
 #[tokio::test]

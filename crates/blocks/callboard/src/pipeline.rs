@@ -21,7 +21,7 @@ mod shared;
 mod store_work;
 
 pub(crate) use attempt::{Failure, attempt, attempt_one};
-pub use rate::{Rate, RateLimit};
+pub use rate::{EventsPerSecond, InvalidRate, Rate, RateLimit};
 pub(crate) use run::{Beginning, Pipeline};
 pub(crate) use shared::TakenIn;
 
@@ -42,7 +42,8 @@ pub struct PipelineConfig {
     /// The most positions that may be taken in beyond the checkpoint: so many events at most are
     /// delivered again after a crash. At least 1.
     pub ahead: u64,
-    /// How often events are handled; it may be changed at any time through a clone.
+    /// How often events are handled, unless an operator has ordered another limit; it may be changed
+    /// at any time through a clone.
     pub rate: Rate,
     /// How what fails for now is tried again.
     pub retry: Retry,

@@ -32,6 +32,7 @@ pub(crate) fn command_line() -> Command {
         crate::stream::command(),
         crate::routes::command(),
         crate::projections::command(),
+        crate::handlers::command(),
         crate::parked::command(),
         crate::relay::command(),
         crate::topology::command(),

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod embedded;
 mod events;
+mod handlers;
 mod migrate;
 mod output;
 mod parked;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             Some(("stream", matches)) => stream::run(&invocation, matches).await,
             Some(("routes", matches)) => routes::run(matches).await,
             Some(("projections", matches)) => projections::run(&invocation, matches).await,
+            Some(("handlers", matches)) => handlers::run(&invocation, matches).await,
             Some(("parked", matches)) => parked::run(&invocation, matches).await,
             Some(("relay", matches)) => relay::run(&invocation, matches).await,
             Some(("topology", matches)) => topology::run(&invocation, matches).await,

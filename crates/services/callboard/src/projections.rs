@@ -130,7 +130,7 @@ async fn set_state(invocation: &Invocation, matches: &ArgMatches, pause: bool) -
     Ok(())
 }
 
-fn find<'a>(logs: &'a [LogStatus], full: &str) -> Option<(&'a str, &'a SubscriberStatus)> {
+pub(crate) fn find<'a>(logs: &'a [LogStatus], full: &str) -> Option<(&'a str, &'a SubscriberStatus)> {
     let (log, name) = full.split_once('.')?;
     let log = logs.iter().find(|status| status.log == log)?;
     let found = log.subscribers.iter().find(|subscriber| subscriber.name == name)?;

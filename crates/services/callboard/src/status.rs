@@ -6,6 +6,7 @@ use callboard_postgres::{LogStatus, SubscriberStatus};
 use clap::{ArgMatches, Command};
 
 use crate::command_line::leaf;
+use crate::handlers;
 use crate::output::{Output, row, table};
 
 pub(crate) fn command() -> Command {
@@ -57,6 +58,7 @@ pub(crate) fn subscribers(logs: &[LogStatus], wanted: impl Fn(&SubscriberStatus)
         "SECONDS",
         "PENDING",
         "PARKED",
+        "RATE",
         "REASON",
     ])];
     for log in logs {
@@ -70,6 +72,7 @@ pub(crate) fn subscribers(logs: &[LogStatus], wanted: impl Fn(&SubscriberStatus)
                 &format!("{:.1}", subscriber.lag_seconds),
                 &subscriber.pending_commands.to_string(),
                 &subscriber.parked.to_string(),
+                &handlers::shown(subscriber.events_per_second),
                 &reason(subscriber),
             ]));
         }

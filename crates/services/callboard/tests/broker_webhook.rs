@@ -98,3 +98,70 @@ async fn what_a_handler_has_given_up_is_shown_handed_over_again_and_discarded() 
     let found = topology.as_array().unwrap().iter().find(|item| item["name"] == queue);
     assert_eq!(found.expect("it has a queue")["state"], "fine");
 }
+
+/// The limit that the running webhook keeps to, as its process shows it; 0 for none.
+async fn until_limited(ops: &str, limit: &str) {
+    let line = format!("callboard_handler_rate_limit{{subscriber=\"ticket-webhook\"}} {limit}");
+    eventually(&line, || async {
+        let page = reqwest::get(format!("http://{ops}/metrics")).await;
+        let page = page.map_err(|error| error.to_string())?;
+        let page = page.text().await.map_err(|error| error.to_string())?;
+        let found = page.lines().any(|found| found == line);
+        if found { Ok(()) } else { Err("another one".into()) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_taken_up_by_the_handler_that_runs_and_by_the_next_one() {
+    let receiver = Receiver::start().await;
+    let off = World::new().await;
+    let (_command, http) = off.started("callboard-command", &[]).await;
+    let order = |world: &World, rate: &str| world.callboard(&["handlers", "rate", NAME, rate]);
+    let (code, _, said) = order(&off, "5");
+    assert!(code == 1 && said.contains("has never run"), "{said}");
+    let world = off.with("TICKET_WEBHOOK_URL", &receiver.url());
+    let (projector, _) = world.started("callboard-projector", &[]).await;
+    let ticket = post(&http, "", &json!({ "title": "No light" })).await["id"].clone();
+    let assign = format!("/{}/assign_ticket", ticket.as_str().unwrap());
+    post(&http, &assign, &json!({ "assignee": "ann" })).await;
+    let (_, ops) = projector.addresses().await;
+    until_limited(&ops, "0").await;
+
+    let shown = || {
+        let status = world.status_of("tickets");
+        let all = status["subscribers"].as_array().unwrap().iter();
+        let mut found = all.filter(|subscriber| subscriber["name"] == "ticket-webhook");
+        found.next().expect("it is shown")["events_per_second"].clone()
+    };
+    let dry = world.callboard_json(&["handlers", "rate", NAME, "5", "--dry-run"]);
+    assert_eq!((&dry["to"], &dry["done"]), (&json!(5), &json!(false)));
+    assert_eq!(shown(), Value::Null, "a dry run changes nothing");
+    let done = world.callboard_json(&["handlers", "rate", NAME, "5"]);
+    assert_eq!((&done["from"], &done["to"]), (&Value::Null, &json!(5)));
+    assert_eq!(shown(), 5);
+    assert!(world.callboard(&["status"]).1.contains(" 5/s"), "also in the table");
+    until_limited(&ops, "5").await;
+
+    for wrong in ["0", "-1", "1000001", "2.5", "fast"] {
+        let (code, _, said) = order(&world, wrong);
+        let rule = said.contains("EVENTS_PER_SECOND") && said.contains("whole number from 1 to 1000000, or `none`");
+        assert!(code == 2 && rule, "{wrong}: {said}");
+    }
+    for unknown in ["tickets.nobody", "tickets.tickets", "ticket-webhook"] {
+        let (code, _, said) = world.callboard(&["handlers", "rate", unknown, "5"]);
+        let rule =
+            said.contains("LOG.NAME") && said.contains(&format!("no event handler {unknown}")) && said.contains(NAME);
+        assert!(code == 1 && rule, "{unknown}: {said}");
+    }
+    assert_eq!(shown(), 5, "what is wrong changes nothing");
+
+    drop(projector);
+    let (projector, _) = world.started("callboard-projector", &[]).await;
+    let (_, ops) = projector.addresses().await;
+    post(&http, &assign, &json!({ "assignee": "bob" })).await;
+    until_limited(&ops, "5").await;
+    world.callboard_json(&["handlers", "rate", NAME, "none"]);
+    until_limited(&ops, "0").await;
+    assert_eq!(shown(), Value::Null);
+}

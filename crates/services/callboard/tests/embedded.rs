@@ -161,6 +161,13 @@ async fn there_is_a_little_demo_data_unless_it_is_not_wanted() {
     let url = format!("{}/warehouse/products", banner.url("HTTP"));
     let (_, products) = get(&url).await.unwrap();
     assert!(products.as_array().unwrap().len() > 1, "{products}");
+    // What it owes was due before today: 0.05 % of an asset that is worth 12,000.00.
+    let url = format!("{}/finance/products", banner.url("HTTP"));
+    let (_, owed) = get(&url).await.unwrap();
+    let fees = [&owed[0]["amount"], &owed[0]["fees"], &owed[0]["outstanding"]];
+    assert_eq!(fees, [&json!("1000.00"), &json!("6.00"), &json!("1006.00")], "{owed}");
+    let (_, calendar) = get(&format!("{}/finance/calendar", banner.url("HTTP"))).await.unwrap();
+    assert_eq!(calendar.as_array().unwrap().len(), 1, "today alone: {calendar}");
 
     let (_process, banner) = start(&["--no-demo"]).await;
     let url = format!("{}/warehouse/products", banner.url("HTTP"));

@@ -29,6 +29,8 @@ const COMMANDS: &[&[&str]] = &[
     &["projections", "rebuild"],
     &["projections", "undo"],
     &["projections", "drop-old"],
+    &["handlers"],
+    &["handlers", "rate"],
     &["parked"],
     &["parked", "list"],
     &["parked", "show"],

@@ -5,6 +5,7 @@ mod support;
 
 use std::io::Write;
 
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use support::{Process, eventually, run};
@@ -24,14 +25,18 @@ struct Service {
 
 impl Service {
     async fn start(key: (&str, &str)) -> Self {
+        Self::start_with(&[key]).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)]) -> Self {
         let environment = [
             ("COMMAND_HTTP_ADDR", "127.0.0.1:0"),
             ("COMMAND_OPS_ADDR", "127.0.0.1:0"),
             ("LOG_FORMAT", "json"),
             ("RUST_LOG", "trace"),
             ("CALLBOARD_AUTH", "token"),
-            key,
         ];
+        let environment = [&environment, settings].concat();
         let signatures = [ANN, LEA, EXPIRED].map(|token| token.rsplit_once('.').unwrap().1);
         let secrets = [&[KEY][..], &signatures].concat();
         let process = Process::start("callboard", &[], &environment, &secrets);
@@ -114,6 +119,122 @@ async fn the_key_may_come_from_a_file() {
             .await,
         200
     );
+}
+
+#[tokio::test]
+async fn tokens_of_each_algorithm_are_taken_from_the_issuer_for_the_audience_and_no_others() {
+    let keys = format!(
+        "{}/../../blocks/callboard-http/tests/http/keys",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let private = |name: &str| std::fs::read(format!("{keys}/{name}.pem")).unwrap();
+    for (name, pair, algorithm, key) in [
+        (
+            "RS256",
+            "rsa",
+            Algorithm::RS256,
+            EncodingKey::from_rsa_pem(&private("rsa")),
+        ),
+        (
+            "ES256",
+            "p256",
+            Algorithm::ES256,
+            EncodingKey::from_ec_pem(&private("p256")),
+        ),
+        (
+            "EdDSA",
+            "ed25519",
+            Algorithm::EdDSA,
+            EncodingKey::from_ed_pem(&private("ed25519")),
+        ),
+    ] {
+        let (public, key) = (format!("{keys}/{pair}.public.pem"), key.unwrap());
+        let service = Service::start_with(&[
+            ("CALLBOARD_TOKEN_ALGORITHM", name),
+            ("CALLBOARD_TOKEN_KEY_FILE", &public),
+            ("CALLBOARD_TOKEN_AUDIENCE", "callboard"),
+            ("CALLBOARD_TOKEN_ISSUER", "https://login.example.com/"),
+        ])
+        .await;
+        let good = json!({
+            "sub": "ann", "org": "acme", "roles": [], "exp": 4_102_444_800_u64,
+            "aud": ["callboard", "others"], "iss": "https://login.example.com/",
+        });
+        let with = |claim: &str, value: Value| {
+            let mut claims = good.clone();
+            claims[claim] = value;
+            encode(&Header::new(algorithm), &claims, &key).unwrap()
+        };
+        let status = async |token: &str| {
+            let add = json!({ "title": "No light" });
+            service.status("/tickets/tickets", Some(token), add).await
+        };
+        assert_eq!(status(&with("sub", json!("ann"))).await, 200, "{name}");
+        for (claim, value) in [
+            ("exp", json!(1_600_000_000)),
+            ("nbf", json!(4_102_444_799_u64)),
+            ("aud", json!("others")),
+            ("aud", Value::Null),
+            ("iss", json!("https://evil.example.com/")),
+            ("iss", Value::Null),
+        ] {
+            assert_eq!(
+                status(&with(claim, value.clone())).await,
+                401,
+                "{name}: {claim} {value}"
+            );
+        }
+        // The public key taken for a shared secret.
+        let text = std::fs::read_to_string(&public).unwrap();
+        let shared = EncodingKey::from_secret(text.trim().as_bytes());
+        let confused = encode(&Header::new(Algorithm::HS256), &good, &shared).unwrap();
+        assert_eq!(status(&confused).await, 401, "{name}");
+        assert_eq!(status(ANN).await, 401, "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_is_none_for_the_algorithm_ends_the_start_with_the_variables_name() {
+    let keys = format!(
+        "{}/../../blocks/callboard-http/tests/http/keys",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    for (algorithm, file, allowed) in [
+        ("HS256", "rsa.public", "a secret (no PEM) of at least 32 bytes"),
+        ("RS256", "p256.public", "a public RSA key of 2048 to 4096 bits as PEM"),
+        ("RS256", "rsa", "a public RSA key of 2048 to 4096 bits as PEM"),
+        ("ES256", "p384.public", "a public P-256 key as PEM"),
+        ("EdDSA", "rsa.public", "a public Ed25519 key as PEM"),
+    ] {
+        let file = format!("{keys}/{file}.pem");
+        let settings = [
+            ("CALLBOARD_AUTH", "token"),
+            ("CALLBOARD_TOKEN_ALGORITHM", algorithm),
+            ("CALLBOARD_TOKEN_KEY_FILE", &file),
+        ];
+        let output = run("callboard", &[], &settings);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            format!("CALLBOARD_TOKEN_KEY is \"****\" (from: file {file}): it must be {allowed} for {algorithm}");
+        assert!(output.status.code() == Some(2) && said.contains(&expected), "{said}");
+    }
+    for (variable, value) in [
+        ("CALLBOARD_TOKEN_AUDIENCE", "two words"),
+        ("CALLBOARD_TOKEN_ISSUER", "\u{e4}"),
+    ] {
+        let output = run(
+            "callboard",
+            &[],
+            &[
+                ("CALLBOARD_AUTH", "token"),
+                ("CALLBOARD_TOKEN_KEY", KEY),
+                (variable, value),
+            ],
+        );
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("{variable} is \"{value}\"");
+        assert!(output.status.code() == Some(2) && said.contains(&expected), "{said}");
+    }
 }
 
 #[test]

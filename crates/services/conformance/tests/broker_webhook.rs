@@ -15,6 +15,11 @@ async fn the_webhook_delivers_and_parks_brokered() {
 }
 
 #[tokio::test]
+async fn the_webhooks_rate_is_ordered_brokered() {
+    webhook::is_limited(Topology::Brokered).await;
+}
+
+#[tokio::test]
 async fn of_two_projectors_one_posts_and_a_killed_one_is_followed_by_the_other_which_loses_nothing() {
     let receiver = Receiver::start().await;
     let mut system = System::start_with(Topology::Brokered, settings(&receiver)).await;

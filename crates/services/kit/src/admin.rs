@@ -6,6 +6,7 @@ mod postgres;
 use std::sync::{Arc, OnceLock};
 
 use callboard::parking::Parking;
+use callboard::pipeline::EventsPerSecond;
 use callboard_http::{AdminError, AdminSubscriber, Administer};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -40,6 +41,15 @@ impl Administer for AdminHandle {
 
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
         async move { self.get()?.resume(log, name).await }.boxed()
+    }
+
+    fn order_rate<'a>(
+        &'a self,
+        log: &'a str,
+        name: &'a str,
+        rate: Option<EventsPerSecond>,
+    ) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move { self.get()?.order_rate(log, name, rate).await }.boxed()
     }
 
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use callboard::cycle::{Calendar, Cycler};
+use callboard::cycle::Cycler;
 use callboard::event_handler::{EventHandlerStore, EventHandlerSubscriber};
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
@@ -80,16 +80,16 @@ pub trait HandlerStores {
     fn handler<H: EventHandler>(&self) -> Self::Handlers;
 }
 
-/// Starts a context's writer, process managers and daily cycles. Returns its command routes once the
-/// writer has read the log, every process manager is registered and every daily cycle has looked:
-/// before that no listener may open.
+/// Starts a context's writer and process managers. Returns its command routes once the writer has read the
+/// log and every process manager is registered, with the daily cycles, which wait to be begun: before all of
+/// that no listener may open.
 pub async fn command_side<C: HttpContext>(
     service: &Service,
     watched: &Watched,
     stores: &impl CommandStores,
     edge: &Edge,
     config: &Config,
-) -> Router {
+) -> (Router, DailyCycles) {
     let router = Arc::new(C::router());
     let (writer, commands) = Writer::new(stores.log(), &router, stores.tap(), WriterConfig::default());
     let mut ready = writer.ready();
@@ -111,17 +111,46 @@ pub async fn command_side<C: HttpContext>(
     }
     let _ = ready.wait_for(|ready| *ready).await;
     let mut cycles = Cycles {
-        service,
         stores,
         commands: commands.clone(),
-        calendar: &config.calendar,
-        looked: Vec::new(),
+        config,
+        stopping: &service.stopping,
+        prepared: DailyCycles::default(),
     };
     C::subscribers(&mut cycles);
-    for mut looked in cycles.looked {
-        let _ = looked.wait_for(|looked| *looked).await;
+    let prepared = cycles.prepared;
+    (C::command_routes(&CommandSide::new(commands, edge.clone())), prepared)
+}
+
+/// Daily cycles that aren't begun yet.
+#[must_use = "a date that nobody publishes sets nothing off"]
+#[derive(Default)]
+pub struct DailyCycles(Vec<DailyCycle>);
+
+struct DailyCycle {
+    log: &'static str,
+    looked: watch::Receiver<bool>,
+    run: BoxFuture<'static, ()>,
+}
+
+impl DailyCycles {
+    /// Takes those of another context.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
     }
-    C::command_routes(&CommandSide::new(commands, edge.clone()))
+
+    /// Begins them: behind whatever is to hear of the very first date. Returns once each has looked, so that
+    /// whoever comes first finds today's date on the calendar.
+    pub async fn begin(self, service: &Service) {
+        let mut looks = Vec::new();
+        for DailyCycle { log, looked, run } in self.0 {
+            looks.push(looked);
+            service.spawn(format!("daily cycle {log}"), run);
+        }
+        for mut looked in looks {
+            let _ = looked.wait_for(|looked| *looked).await;
+        }
+    }
 }
 
 /// Starts those of a context's event handlers that their settings switch on. Returns once each is
@@ -221,13 +250,12 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
 
-/// Starts daily cycles: behind the process managers, so that these hear of the very first one.
 struct Cycles<'a, L: Log, S> {
-    service: &'a Service,
     stores: &'a S,
     commands: callboard::Commands<L>,
-    calendar: &'a Calendar,
-    looked: Vec<watch::Receiver<bool>>,
+    config: &'a Config,
+    stopping: &'a CancellationToken,
+    prepared: DailyCycles,
 }
 
 impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
@@ -238,12 +266,13 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 
     fn cycle<C: Cycle<Log = L>>(&mut self) {
-        let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), self.calendar.clone());
-        self.looked.push(cycler.looked());
-        self.service.spawn(
-            format!("daily cycle {}", L::NAME),
-            cycler.run(self.service.stopping.clone()),
-        );
+        let calendar = self.config.calendar.clone();
+        let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), calendar);
+        self.prepared.0.push(DailyCycle {
+            log: L::NAME,
+            looked: cycler.looked(),
+            run: cycler.run(self.stopping.clone()).boxed(),
+        });
     }
 }
 

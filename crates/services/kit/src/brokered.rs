@@ -153,7 +153,8 @@ impl Mount for Commanding {
             relay: handle,
             context: std::marker::PhantomData,
         };
-        let routes = command_side::<C>(service, watched, &stores, edge, &self.config).await;
+        let (routes, cycles) = command_side::<C>(service, watched, &stores, edge, &self.config).await;
+        cycles.begin(service).await;
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         Ok(())
     }

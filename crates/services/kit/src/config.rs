@@ -57,7 +57,7 @@ pub struct Config {
     pub restart_delay: Duration,
     /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
     pub calendar: Calendar,
-    /// `CALLBOARD_AUTH`, with `CALLBOARD_TOKEN_ALGORITHM` and `CALLBOARD_TOKEN_KEY`.
+    /// `CALLBOARD_AUTH`, with everything that begins with `CALLBOARD_TOKEN_`.
     pub auth: Auth,
     /// What event handlers are made from.
     pub handlers: HandlerSettings,
@@ -168,6 +168,8 @@ fn auth(settings: &Settings) -> Result<Auth, SettingsError> {
     })?;
     let named = |text: &str| TokenAlgorithm::ALL.into_iter().find(|known| known.name() == text);
     let algorithm = of("CALLBOARD_TOKEN_ALGORITHM").parse("`HS256`, `RS256`, `ES256` or `EdDSA`", named)?;
+    let (audience, issuer) = (of("CALLBOARD_TOKEN_AUDIENCE"), of("CALLBOARD_TOKEN_ISSUER"));
+    let (audience, issuer) = (audience.claim()?, issuer.claim()?);
     if !by_token {
         return Ok(Auth::Development);
     }
@@ -176,7 +178,13 @@ fn auth(settings: &Settings) -> Result<Auth, SettingsError> {
         algorithm.key_form(),
         algorithm.name()
     );
-    let tokens = of("CALLBOARD_TOKEN_KEY").parse(&key, |text| BearerTokens::new(algorithm, text).ok())?;
+    let mut tokens = of("CALLBOARD_TOKEN_KEY").parse(&key, |text| BearerTokens::new(algorithm, text).ok())?;
+    if let Some(audience) = audience {
+        tokens = tokens.for_audience(audience);
+    }
+    if let Some(issuer) = issuer {
+        tokens = tokens.of_issuer(issuer);
+    }
     Ok(Auth::Token(tokens))
 }
 
@@ -202,6 +210,14 @@ impl<'a> Value<'a> {
                 "{} is {shown:?} (from: {}): it must be {allowed}",
                 self.name, self.source
             ))
+        })
+    }
+
+    /// What a claim of tokens must be; `None` where nothing is asked.
+    fn claim(&self) -> Result<Option<&'a str>, SettingsError> {
+        self.parse("empty, or up to 255 visible characters", |text| {
+            let visible = text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            visible.then_some(Some(self.text).filter(|text| !text.is_empty()))
         })
     }
 
@@ -269,6 +285,8 @@ mod tests {
                 "none",
                 "`HS256`, `RS256`, `ES256` or `EdDSA`",
             ),
+            ("CALLBOARD_TOKEN_AUDIENCE", "two words", "up to 255 visible"),
+            ("CALLBOARD_TOKEN_ISSUER", "ä", "up to 255 visible"),
             ("LOG_FORMAT", "xml", "`pretty` or `json`"),
             ("RUST_LOG", "info,=[", "a filter"),
         ] {
@@ -305,7 +323,7 @@ mod tests {
         let missing = auth(&by_token()).expect_err("no key").to_string();
         assert_eq!(
             missing,
-            "CALLBOARD_TOKEN_KEY is \"\" (from: default): it must be a secret of at least 32 bytes for HS256, \
+            "CALLBOARD_TOKEN_KEY is \"\" (from: default): it must be a secret (no PEM) of at least 32 bytes for HS256, \
              as CALLBOARD_AUTH is `token`"
         );
         let short = by_token().with("CALLBOARD_TOKEN_KEY", &SECRET[1..]);

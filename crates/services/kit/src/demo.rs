@@ -73,7 +73,8 @@ const SKATES: &str = r#"{"id":"5ca7e500-0000-4000-8000-000000000001","title":"Th
 const ANVILS: &str =
     r#"{"id":"5ca7e500-0000-4000-8000-000000000002","title":"Order more anvils","description":"12 are left."}"#;
 
-/// Commands that tell finance's story: a member funds a harvest, half of it from its asset.
+/// Commands that tell finance's story: a member funds a harvest, half of it from its asset, and is late with
+/// what it owes for it.
 const FINANCE: &[Step] = &[
     Step(
         "",
@@ -123,9 +124,21 @@ const FINANCE: &[Step] = &[
         "/finance/grants",
         r#"{"id":"0196f0c0-0000-7000-8000-000000000006","sources":[{"asset":"0196f0c0-0000-7000-8000-000000000003"},{"company":"0196f0c0-0000-7000-8000-000000000001"}],"destinations":[{"company":"0196f0c0-0000-7000-8000-000000000002","account":"0196f0c0-0000-7000-8000-000000000004","amount":"1200.00"}]}"#,
     ),
+    Step(
+        "",
+        "",
+        "/finance/products",
+        r#"{"id":"0196f0c0-0000-7000-8000-000000000007","amount":"1000.00","due_date":"2025-06-30","daily_late_fee_rate":"0.0005","payer_role":"seller","companies":[{"company":"0196f0c0-0000-7000-8000-000000000001","role":"seller"},{"company":"0196f0c0-0000-7000-8000-000000000002","role":"buyer"}],"asset":"0196f0c0-0000-7000-8000-000000000003"}"#,
+    ),
 ];
 
-/// Fills an embedded process, and waits until it has come to rest.
+/// What process managers make of the stories: a list, and what its first row has when they have come to it.
+const COME_TO: &[(&str, fn(&Value) -> bool)] = &[
+    ("/warehouse/low_stock", |row| row["last_notified_at"].is_string()),
+    ("/finance/products", |row| row["outstanding"] == "1006.00"),
+];
+
+/// Fills an embedded process.
 ///
 /// # Errors
 /// When a command is not accepted.
@@ -143,19 +156,29 @@ pub async fn fill(routes: &Router) -> anyhow::Result<()> {
             "the demo's {path} was answered {status}: {answer}"
         );
     }
+    Ok(())
+}
+
+/// Waits until an embedded process that was filled, and in which today's date has begun, has come to rest.
+///
+/// # Errors
+/// When it doesn't.
+pub async fn rest(routes: &Router) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        let request = Request::get("/warehouse/low_stock").body(Body::empty())?;
-        let (_, rows) = send(routes, request).await?;
-        if rows[0]["last_notified_at"].is_string() {
-            return Ok(());
+    for (list, so) in COME_TO {
+        loop {
+            let (_, rows) = send(routes, Request::get(*list).body(Body::empty())?).await?;
+            if so(&rows[0]) {
+                break;
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the demo's process managers are late: {list} shows {rows}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        ensure!(
-            Instant::now() < deadline,
-            "nobody was told of the demo's low stock: {rows}"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    Ok(())
 }
 
 async fn send(routes: &Router, request: Request<Body>) -> anyhow::Result<(StatusCode, Value)> {

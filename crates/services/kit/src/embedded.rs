@@ -17,7 +17,7 @@ use callboard_http::{Edge, EventFeed, FeedWaker, HttpContext};
 
 use crate::admin::{AdminHandle, MemoryAdmin};
 use crate::assembly::{
-    CommandStores, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
+    CommandStores, DailyCycles, HandlerStores, QueryStores, command_side, event_handlers, projections, query_side,
 };
 use crate::config::Config;
 use crate::contexts::{Mount, mount_all};
@@ -135,6 +135,7 @@ impl<L: Log> Subscribers<L> for Administered<'_> {
         };
         let store = self.stores.handler::<H>();
         self.admin.gates.push((L::NAME, H::NAME, store.gate()));
+        self.admin.handlers.push((L::NAME, H::NAME, store.clone()));
         let parking = HandlerParking::new(Some(Arc::new(handler)), store, self.stores.log.clone());
         self.admin.parkings.push(Arc::new(parking));
     }
@@ -149,6 +150,7 @@ struct Embedding {
     feed: EventFeed,
     logs: Vec<(&'static str, MemoryLog)>,
     admin: MemoryAdmin,
+    cycles: DailyCycles,
 }
 
 impl Mount for Embedding {
@@ -156,7 +158,9 @@ impl Mount for Embedding {
         let stores = Stores::default();
         projections::<C>(&self.service, &self.watched, &stores, &self.config)?;
         event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        let (commands, cycles) =
+            command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        self.cycles.append(cycles);
         let queries = query_side::<C>(&stores, &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));
@@ -196,6 +200,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
             watched: watched.clone(),
             ..MemoryAdmin::default()
         },
+        cycles: DailyCycles::default(),
     };
     mount_all(&mut embedding).await?;
     let Embedding {
@@ -203,6 +208,7 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
         feed,
         logs,
         admin,
+        cycles,
         ..
     } = embedding;
     let handle = AdminHandle::default();
@@ -212,6 +218,11 @@ pub async fn start(config: &Config, demo: bool) -> anyhow::Result<Running> {
     let routes = routes.merge(feed.routes());
     if demo {
         crate::demo::fill(&routes).await?;
+    }
+    // Behind the demo data: today's date is what makes its product late.
+    cycles.begin(&service).await;
+    if demo {
+        crate::demo::rest(&routes).await?;
     }
     let mut heads = BTreeMap::new();
     for (log, reader) in logs {

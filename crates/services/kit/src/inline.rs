@@ -128,7 +128,9 @@ impl Mount for Inlining {
             context: std::marker::PhantomData,
         };
         event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
-        let commands = command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        let (commands, cycles) =
+            command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
+        cycles.begin(&self.service).await;
         let queries = query_side::<C>(&PgViews::new(&self.database), &self.edge);
         self.routes = std::mem::take(&mut self.routes).merge(commands).merge(queries);
         let feed = std::mem::replace(&mut self.feed, EventFeed::new(self.edge.clone()));

@@ -154,6 +154,36 @@ impl<L: Log> Subscribers<L> for Names<'_> {
     }
 }
 
+/// Every event handler of every context, in order, also those that are switched off.
+///
+/// # Errors
+/// None: listing them starts nothing.
+pub async fn event_handlers() -> anyhow::Result<Vec<SubscriberName>> {
+    let mut handlers = AllHandlers::default();
+    mount_all(&mut handlers).await?;
+    Ok(handlers.0)
+}
+
+#[derive(Default)]
+struct AllHandlers(Vec<SubscriberName>);
+
+impl Mount for AllHandlers {
+    async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
+        C::subscribers(self);
+        Ok(())
+    }
+}
+
+impl<L: Log> Subscribers<L> for AllHandlers {
+    fn projection<P: Projection<Log = L>>(&mut self) {}
+
+    fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
+
+    fn event_handler<H: EventHandler<Log = L>>(&mut self) {
+        self.0.push((L::NAME, H::NAME));
+    }
+}
+
 /// Every projection of every context, in order, as rebuilding needs to know it.
 ///
 /// # Errors

@@ -155,6 +155,20 @@ pub const VARIABLES: &[Variable] = &[
         help: "what tokens are verified with: a secret of at least 32 bytes, or a public key as PEM",
     },
     Variable {
+        name: "CALLBOARD_TOKEN_AUDIENCE",
+        flag: "callboard-token-audience",
+        default: None,
+        secret: Secret::No,
+        help: "which audience (aud) tokens must be meant for; without it those that are meant for any are refused",
+    },
+    Variable {
+        name: "CALLBOARD_TOKEN_ISSUER",
+        flag: "callboard-token-issuer",
+        default: None,
+        secret: Secret::No,
+        help: "which issuer (iss) tokens must come from; without it whoever has the key",
+    },
+    Variable {
         name: "TICKET_WEBHOOK_URL",
         flag: "ticket-webhook-url",
         default: None,

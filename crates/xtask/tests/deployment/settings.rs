@@ -13,13 +13,13 @@ fn every_variable_is_one_that_the_binaries_know() {
             let Some(plain) = variable.strip_suffix("_FILE") else {
                 assert!(known.contains_key(&variable), "{name} sets {variable}");
                 assert!(
-                    !variable.ends_with("_URL") && !variable.ends_with("_KEY"),
+                    !["_URL", "_KEY", "_SECRET"].iter().any(|end| variable.ends_with(end)),
                     "{name} has a password in its environment: {variable}"
                 );
                 continue;
             };
             assert!(
-                ["DATABASE_URL", "AMQP_URL", "CALLBOARD_TOKEN_KEY"].contains(&plain) && known.contains_key(plain),
+                may_be_files().contains(plain) && known.contains_key(plain),
                 "{name} sets {variable}"
             );
             let file = service["environment"][variable.as_str()].as_str().expect("a path");
@@ -30,6 +30,51 @@ fn every_variable_is_one_that_the_binaries_know() {
             );
         }
     }
+}
+
+#[test]
+fn both_services_get_every_setting_of_tokens_the_webhook_and_the_calendar_and_secrets_as_files() {
+    let asked = |name: &str| {
+        let parts = [
+            "CALLBOARD_AUTH",
+            "CALLBOARD_TOKEN_",
+            "TICKET_WEBHOOK_",
+            "CALLBOARD_TIME_ZONE",
+            "CALLBOARD_MISSED_DAYS",
+        ];
+        parts.iter().any(|part| name.starts_with(part))
+    };
+    let settings = settings();
+    for service in ["command", "projector"] {
+        let environment = services()[service]["environment"].clone();
+        for (name, default) in settings.iter().filter(|(name, _)| asked(name)) {
+            let variable = if may_be_files().contains(name.as_str()) {
+                format!("{name}_FILE")
+            } else {
+                name.clone()
+            };
+            let given = environment[variable.as_str()].as_str();
+            let given = given.unwrap_or_else(|| panic!("{service} lacks {variable}"));
+            if variable == *name {
+                let passed = format!("${{{name}:-{}}}", default.as_deref().unwrap_or_default());
+                assert_eq!(given, passed, "{service}: {variable}");
+            }
+        }
+    }
+    for off in ["ticket-webhook-url", "ticket-webhook-secret"] {
+        assert_eq!(secret(off), "", "a try posts nowhere");
+    }
+}
+
+/// The settings that are secret, or hold something that is.
+fn may_be_files() -> BTreeSet<&'static str> {
+    BTreeSet::from([
+        "DATABASE_URL",
+        "AMQP_URL",
+        "CALLBOARD_TOKEN_KEY",
+        "TICKET_WEBHOOK_URL",
+        "TICKET_WEBHOOK_SECRET",
+    ])
 }
 
 #[test]
@@ -44,6 +89,8 @@ fn the_environment_file_has_every_setting_with_its_default() {
                 let without = [
                     ("LOG_FORMAT", "pretty"),
                     ("CALLBOARD_TOKEN_KEY", ""),
+                    ("CALLBOARD_TOKEN_AUDIENCE", ""),
+                    ("CALLBOARD_TOKEN_ISSUER", ""),
                     ("TICKET_WEBHOOK_URL", ""),
                     ("TICKET_WEBHOOK_SECRET", ""),
                 ];

@@ -1,10 +1,11 @@
-//! Pausing and resuming.
+//! Pausing and resuming, and the rate of event handlers.
 
 use axum::Json;
 use axum::extract::State;
+use callboard::pipeline::EventsPerSecond;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminSubscriber, Named, to_the_end};
+use super::{Admin, AdminSubscriber, Named, has_no_rate, to_the_end};
 use crate::body::JsonBody;
 use crate::problem::Problem;
 
@@ -56,6 +57,39 @@ pub(super) async fn resume(
         let found = admin.find(&log, &name).await?;
         admin.administer.resume(&log, &name).await?;
         Ok(changed(found, "running"))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rate {
+    // Said by name: a field that is left out would be taken for `null`.
+    #[serde(deserialize_with = "Option::deserialize")]
+    events_per_second: Option<EventsPerSecond>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RateChanged {
+    log: String,
+    name: String,
+    from: Option<EventsPerSecond>,
+    to: Option<EventsPerSecond>,
+}
+
+pub(super) async fn rate(
+    State(admin): State<Admin>,
+    Named { log, name }: Named,
+    JsonBody(Rate { events_per_second: to }): JsonBody<Rate>,
+) -> Result<Json<RateChanged>, Problem> {
+    to_the_end(async move {
+        let found = admin.find(&log, &name).await?;
+        if found.kind != "event_handler" {
+            return Err(has_no_rate(&found));
+        }
+        admin.administer.order_rate(&log, &name, to).await?;
+        let from = found.events_per_second;
+        Ok(Json(RateChanged { log, name, from, to }))
     })
     .await
 }

@@ -1,74 +1,35 @@
 //! Authentication by bearer tokens: JSON Web Tokens that somebody whom we trust has signed.
 
+mod key;
+
+pub use key::{InvalidTokenKey, TOKEN_SECRET_MIN, TokenAlgorithm};
+
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use callboard::Actor;
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::{DecodingKey, Validation, decode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Authenticate, NO_ORGANISATION, PROCESS_MANAGER, Unauthenticated};
 use crate::headers::is_visible;
 use crate::problem::Problem;
 
-/// The shortest shared secret, in bytes: as many as the hash has.
-pub const TOKEN_SECRET_MIN: usize = 32;
-
-/// How tokens are signed. There is one algorithm, fixed by whoever runs the service: a token never
-/// chooses its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenAlgorithm {
-    /// HMAC with SHA-256: the key is a shared secret.
-    Hs256,
-    /// RSA with SHA-256: the key is a public one, as PEM.
-    Rs256,
-    /// ECDSA on P-256 with SHA-256: the key is a public one, as PEM.
-    Es256,
-    /// Ed25519: the key is a public one, as PEM.
-    EdDsa,
-}
-
-impl TokenAlgorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
-
-    /// As tokens name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// What a key for it looks like, for people.
-    pub fn key_form(self) -> &'static str {
-        match self {
-            Self::Hs256 => "a secret of at least 32 bytes",
-            Self::Rs256 => "a public RSA key as PEM",
-            Self::Es256 => "a public P-256 key as PEM",
-            Self::EdDsa => "a public Ed25519 key as PEM",
-        }
-    }
-}
-
-/// What is no key for its algorithm. It never shows the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be {} for {}", .0.key_form(), .0.name())]
-pub struct InvalidTokenKey(pub TokenAlgorithm);
-
 /// Takes `Authorization: Bearer <JSON Web Token>`, and nothing else. The claims `sub` (who), `org`
 /// (the organisation), `roles` (a list) and `exp` are required; `nbf` is kept, clocks may differ by
-/// a minute; a token that is meant for an audience (`aud`) is not for us.
+/// a minute.
+///
+/// A token that names an audience (`aud`) is refused unless [`BearerTokens::for_audience`] says that we
+/// are of it, as RFC 7519 demands (4.1.3).
 ///
 /// Cheap to clone; its `Debug` shows no key.
 #[derive(Debug, Clone)]
 pub struct BearerTokens(Arc<Verifier>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Verifier {
     key: DecodingKey,
     validation: Validation,
@@ -79,6 +40,11 @@ struct Claims {
     sub: Arc<str>,
     org: Arc<str>,
     roles: Vec<Arc<str>>,
+    /// Text, where there is any: what the library would take for several issuers names none.
+    #[serde(rename = "iss")]
+    _issuer: Option<Arc<str>>,
+    #[serde(rename = "aud")]
+    audience: Option<IgnoredAny>,
 }
 
 impl BearerTokens {
@@ -87,28 +53,50 @@ impl BearerTokens {
     /// # Errors
     /// [`InvalidTokenKey`] when it is no key for the algorithm.
     pub fn new(algorithm: TokenAlgorithm, key: &str) -> Result<Self, InvalidTokenKey> {
-        let invalid = InvalidTokenKey(algorithm);
-        let (name, key) = match algorithm {
-            TokenAlgorithm::Hs256 if key.len() < TOKEN_SECRET_MIN => return Err(invalid),
-            TokenAlgorithm::Hs256 => (Algorithm::HS256, Ok(DecodingKey::from_secret(key.as_bytes()))),
-            TokenAlgorithm::Rs256 => (Algorithm::RS256, DecodingKey::from_rsa_pem(key.as_bytes())),
-            TokenAlgorithm::Es256 => (Algorithm::ES256, DecodingKey::from_ec_pem(key.as_bytes())),
-            TokenAlgorithm::EdDsa => (Algorithm::EdDSA, DecodingKey::from_ed_pem(key.as_bytes())),
-        };
+        let (name, key) = key::read(algorithm, key).ok_or(InvalidTokenKey(algorithm))?;
         let mut validation = Validation::new(name);
         validation.validate_nbf = true;
-        let key = key.map_err(|_| invalid)?;
         Ok(Self(Arc::new(Verifier { key, validation })))
+    }
+
+    /// Takes only tokens that name this audience, alone or among others.
+    #[must_use]
+    pub fn for_audience(self, audience: &str) -> Self {
+        self.requiring("aud", |validation| validation.set_audience(&[audience]))
+    }
+
+    /// Takes only tokens of this issuer (`iss`). Without, whoever has the key may issue them.
+    #[must_use]
+    pub fn of_issuer(self, issuer: &str) -> Self {
+        self.requiring("iss", |validation| validation.set_issuer(&[issuer]))
+    }
+
+    fn requiring(self, claim: &str, set: impl FnOnce(&mut Validation)) -> Self {
+        let mut verifier = Arc::unwrap_or_clone(self.0);
+        set(&mut verifier.validation);
+        verifier.validation.required_spec_claims.insert(claim.to_owned());
+        Self(Arc::new(verifier))
     }
 
     fn actor(&self, headers: &HeaderMap) -> Result<Actor, Unauthenticated> {
         let token = bearer(headers)?;
         let decoded = decode::<Claims>(token, &self.0.key, &self.0.validation);
-        let decoded = decoded.map_err(|error| refused(&reason(error.kind())))?;
+        let no_audience = self.0.validation.aud.is_none();
+        let decoded = decoded.map_err(|error| refused(&reason(error.kind(), no_audience)))?;
         if decoded.header.crit.is_some() {
             return Err(refused("it asks for extensions that are not known here"));
         }
-        let Claims { sub, org, roles } = decoded.claims;
+        let Claims {
+            sub,
+            org,
+            roles,
+            audience,
+            ..
+        } = decoded.claims;
+        // The library lets one of a strange type pass.
+        if no_audience && audience.is_some() {
+            return Err(refused(FOR_AN_AUDIENCE));
+        }
         if !is_visible(&sub) || sub.starts_with(PROCESS_MANAGER) {
             return Err(refused("its claim sub must be 1 to 255 visible characters, not pm:…"));
         }
@@ -161,17 +149,21 @@ fn refused(reason: &str) -> Unauthenticated {
     }
 }
 
+const FOR_AN_AUDIENCE: &str = "it is meant for an audience (aud), and none is set here";
+
 /// Why a token isn't accepted. What it says of itself is never repeated: it would be in the logs.
-fn reason(error: &ErrorKind) -> String {
+fn reason(error: &ErrorKind, no_audience: bool) -> String {
     match error {
+        ErrorKind::InvalidAudience if no_audience => FOR_AN_AUDIENCE.into(),
         ErrorKind::ExpiredSignature => "it has expired".into(),
         ErrorKind::ImmatureSignature => "it is not valid yet".into(),
         ErrorKind::InvalidSignature => "its signature is wrong".into(),
         ErrorKind::InvalidAlgorithm => "it is signed with another algorithm than the one that is allowed".into(),
         ErrorKind::InvalidAudience => "it is meant for another audience".into(),
+        ErrorKind::InvalidIssuer => "it is of another issuer".into(),
         ErrorKind::MissingRequiredClaim(claim) => format!("it lacks the claim {claim}, or it has the wrong type"),
         ErrorKind::InvalidClaimFormat(claim) => format!("its claim {claim} has the wrong type"),
-        ErrorKind::Json(_) => "its claims sub and org must be text, and roles a list of texts".into(),
+        ErrorKind::Json(_) => "its claims sub, org and iss must be text, and roles a list of texts".into(),
         _ => "it can't be read".into(),
     }
 }

@@ -1,10 +1,11 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use callboard::memory::{Gate, MemoryProjection};
 use callboard::parking::Parking;
+use callboard::pipeline::EventsPerSecond;
 use callboard::subscription::{Lock, Runner};
 use callboard::{Log, Projection, Recorded};
 use callboard_http::{AdminError, AdminSubscriber, Administer, Edge, admin_routes};
@@ -51,10 +52,11 @@ impl Projection for Fussy {
     }
 }
 
-/// The admin API over one projection in memory, and something that never parks.
+/// The admin API over one projection in memory, something that never parks, and an event handler's rate.
 struct Administered {
     fussy: MemoryProjection<Fussy>,
     gate: Gate,
+    rate: Mutex<Option<EventsPerSecond>>,
 }
 
 impl Administer for Administered {
@@ -76,8 +78,13 @@ impl Administer for Administered {
                 checkpoint: None,
                 lag_events: 0,
                 parked: parked.len() as u64,
+                events_per_second: self.rate.lock().unwrap().filter(|_| kind == "event_handler"),
             };
-            Ok(vec![one("fussy", "projection"), one("manager", "process_manager")])
+            Ok(vec![
+                one("fussy", "projection"),
+                one("manager", "process_manager"),
+                one("webhook", "event_handler"),
+            ])
         }
         .boxed()
     }
@@ -89,6 +96,17 @@ impl Administer for Administered {
 
     fn resume<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
         self.gate.resume();
+        ready(Ok(())).boxed()
+    }
+
+    fn order_rate<'a>(
+        &'a self,
+        _: &'a str,
+        name: &'a str,
+        rate: Option<EventsPerSecond>,
+    ) -> BoxFuture<'a, Result<(), AdminError>> {
+        assert_eq!(name, "webhook", "nobody else has a rate");
+        *self.rate.lock().unwrap() = rate;
         ready(Ok(())).boxed()
     }
 
@@ -109,6 +127,7 @@ impl Ops {
         let edge = Edge::new([]);
         let administer = Arc::new(Administered {
             gate: fussy.gate(),
+            rate: Mutex::default(),
             fussy: fussy.clone(),
         });
         Self {
@@ -181,10 +200,54 @@ async fn a_subscriber_is_paused_and_resumed_over_http() {
 }
 
 #[tokio::test]
+async fn an_event_handlers_rate_is_ordered_over_http() {
+    let ops = Ops::new();
+    let order = async |rate: Value| {
+        ops.post("/toy/webhook/rate", json!({ "events_per_second": rate }))
+            .await
+    };
+    let shown = async || ops.get("").await.json()[2]["events_per_second"].clone();
+    assert_eq!(shown().await, Value::Null);
+    let ordered = order(json!(20)).await.json();
+    assert_eq!(
+        ordered,
+        json!({ "log": "toy", "name": "webhook", "from": null, "to": 20 })
+    );
+    for wrong in [
+        json!(0),
+        json!(-1),
+        json!(1_000_001),
+        json!(1.5),
+        json!("20"),
+        json!({}),
+    ] {
+        order(wrong).await.invalid("invalid-body", "/events_per_second");
+    }
+    let problem = order(json!(0)).await.problem(400, "invalid-body");
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("a whole number from 1 to 1000000"), "{problem}");
+    for (body, pointer) in [(json!({}), "/events_per_second"), (json!({ "rate": 1 }), "/rate")] {
+        ops.post("/toy/webhook/rate", body)
+            .await
+            .invalid("invalid-body", pointer);
+    }
+    assert_eq!(shown().await, json!(20), "what is wrong changes nothing");
+    let taken_back = order(Value::Null).await.json();
+    assert_eq!((&taken_back["from"], &taken_back["to"]), (&json!(20), &Value::Null));
+    assert_eq!(shown().await, Value::Null);
+    let rate = json!({ "events_per_second": 1 });
+    for other in ["fussy", "manager"] {
+        let path = format!("/toy/{other}/rate");
+        ops.post(&path, rate.clone()).await.problem(409, "no-event-handler");
+    }
+    ops.post("/toy/none/rate", rate).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn an_order_is_strict_json_and_nothing_that_a_browser_sends_unasked() {
     let ops = Ops::new();
     for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
-        for path in ["pause", "resume", "parked/retry", "parked/discard"] {
+        for path in ["pause", "resume", "rate", "parked/retry", "parked/discard"] {
             let headers = [("content-type", content_type)];
             let answer = ops.post_as(&format!("/toy/fussy/{path}"), &headers, json!({})).await;
             answer.problem(415, "not-json");

@@ -1,28 +1,26 @@
 use callboard::Actor;
-use callboard_http::{Authenticate, BearerTokens, DevelopmentHeaders, Edge, InvalidTokenKey, TokenAlgorithm};
+use callboard_http::{Authenticate, BearerTokens, DevelopmentHeaders, Edge, TokenAlgorithm};
 use futures::FutureExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use crate::toy::{Answer, Toy};
 
-const SECRET: &str = "a shared secret of 32 bytes, or more";
+pub const SECRET: &str = "a shared secret of 32 bytes, or more";
 /// The year 2100.
-const LATER: u64 = 4_102_444_800;
-/// A pair made for this test.
-const ED_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAw2rzMTiKCkKWkNsbVy02bCDkU2E96V7JccMhM64llkQ=\n-----END PUBLIC KEY-----\n";
+pub const LATER: u64 = 4_102_444_800;
 
 fn by_token() -> Toy {
     let tokens = BearerTokens::new(TokenAlgorithm::Hs256, SECRET).unwrap();
     Toy::on(Edge::new(["toy"]).authenticate_with(tokens))
 }
 
-fn claims() -> Value {
+pub fn claims() -> Value {
     json!({ "sub": "ann", "org": "acme", "roles": ["agent", "lead"], "exp": LATER })
 }
 
 /// The claims with one of them changed; `null` takes it away.
-fn with(name: &str, value: Value) -> Value {
+pub fn with(name: &str, value: Value) -> Value {
     let mut claims = claims();
     match value {
         Value::Null => claims.as_object_mut().unwrap().remove(name).map(drop).unwrap(),
@@ -31,7 +29,7 @@ fn with(name: &str, value: Value) -> Value {
     claims
 }
 
-fn token(claims: &Value) -> String {
+pub fn token(claims: &Value) -> String {
     signed(&Header::new(Algorithm::HS256), claims, SECRET)
 }
 
@@ -39,14 +37,14 @@ fn signed(header: &Header, claims: &Value, secret: &str) -> String {
     encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-async fn bearing(toy: &Toy, token: &str) -> Answer {
+pub async fn bearing(toy: &Toy, token: &str) -> Answer {
     toy.post_count(3, &[("authorization", &format!("Bearer {token}"))])
         .await
 }
 
 /// It is refused with this reason, which doesn't hold the token.
 #[track_caller]
-fn refused(answer: &Answer, token: &str, reason: &str) {
+pub fn refused(answer: &Answer, token: &str, reason: &str) {
     let problem = answer.problem(401, "unauthenticated");
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains(reason), "{detail}");
@@ -113,7 +111,10 @@ async fn a_token_that_does_not_hold_is_refused_with_the_reason() {
         (with("exp", json!(1_600_000_000)), "it has expired"),
         (with("nbf", json!(LATER - hour)), "it is not valid yet"),
         (with("nbf", json!("now")), "nbf"),
-        (with("aud", json!("others")), "another audience"),
+        (
+            with("aud", json!("others")),
+            "meant for an audience (aud), and none is set here",
+        ),
         (with("sub", Value::Null), "sub"),
         (with("org", Value::Null), "org"),
         (with("roles", Value::Null), "roles"),
@@ -175,38 +176,6 @@ async fn a_token_that_was_made_by_somebody_else_or_otherwise_is_refused() {
         );
     }
     assert_eq!(toy.events().await.len(), 0);
-}
-
-#[tokio::test]
-async fn a_public_key_is_never_taken_for_a_shared_secret() {
-    let tokens = BearerTokens::new(TokenAlgorithm::EdDsa, ED_PUBLIC).unwrap();
-    let toy = Toy::on(Edge::new(["toy"]).authenticate_with(tokens));
-    let confused = signed(&Header::new(Algorithm::HS256), &claims(), ED_PUBLIC);
-    refused(&bearing(&toy, &confused).await, &confused, "another algorithm");
-}
-
-#[test]
-fn a_key_must_suit_its_algorithm_and_is_never_shown() {
-    for (algorithm, key) in [
-        (TokenAlgorithm::Hs256, &SECRET[..31]),
-        (TokenAlgorithm::Hs256, ""),
-        (TokenAlgorithm::Rs256, SECRET),
-        (TokenAlgorithm::Es256, SECRET),
-        (TokenAlgorithm::EdDsa, SECRET),
-        (TokenAlgorithm::Rs256, ED_PUBLIC),
-        (TokenAlgorithm::Es256, ED_PUBLIC),
-    ] {
-        let error = BearerTokens::new(algorithm, key).unwrap_err();
-        assert_eq!(error, InvalidTokenKey(algorithm));
-        assert!(error.to_string().contains(algorithm.name()), "{error}");
-    }
-    let tokens = BearerTokens::new(TokenAlgorithm::Hs256, SECRET).unwrap();
-    let shown = format!("{tokens:?}");
-    let bytes = format!("{:?}", SECRET.as_bytes());
-    assert!(
-        !shown.contains(SECRET) && !shown.contains(bytes.trim_matches(['[', ']'])),
-        "{shown}"
-    );
 }
 
 #[tokio::test]

@@ -10,5 +10,6 @@ mod feed;
 mod ops;
 mod queries;
 mod serve;
+mod signed;
 mod toy;
 mod validating;

@@ -60,6 +60,7 @@ async fn registers(store: &impl EventHandlerStore, first: Checkpoint, second: Ch
     store.register(first).await.expect("it is registered");
     store.register(second).await.expect("later ones change nothing");
     assert_eq!(loaded(store).await, Registration::At(first));
+    assert_eq!(store.rate().await.expect("a read"), None, "nobody has ordered one");
 }
 
 async fn loaded(store: &impl EventHandlerStore) -> Registration {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::command::Actor;
 use crate::cycle::{Calendar, Cycle, due};
 use crate::error_chain;
-use crate::event::{DecodeError, Log};
+use crate::event::{DecodeError, Log, Recorded};
 use crate::log::{LogReader, ReadError, StreamEvents};
 use crate::names::Version;
 use crate::receipt::{CommandContext, CommandError};
@@ -46,6 +47,7 @@ pub struct Cycler<C: Cycle, R> {
     commands: Commands<C::Log>,
     calendar: Calendar,
     looked: watch::Sender<bool>,
+    seen: Seen,
     cycle: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -57,6 +59,7 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
             commands,
             calendar,
             looked: watch::Sender::new(false),
+            seen: Seen::default(),
             cycle: std::marker::PhantomData,
         }
     }
@@ -69,7 +72,7 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
 
     /// Runs until `shutdown`: looks at once, and then an hour after each look has ended, so that two
     /// never overlap. A look that fails is repeated with backoff, from a second to a minute.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         while !shutdown.is_cancelled() {
             let look = self.run_once(&shutdown).await;
@@ -98,7 +101,7 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
     ///
     /// # Errors
     /// [`CycleError`] names the date at which it ended; those before are cycled.
-    pub async fn run_once(&self, shutdown: &CancellationToken) -> Result<Vec<Date>, CycleError> {
+    pub async fn run_once(&mut self, shutdown: &CancellationToken) -> Result<Vec<Date>, CycleError> {
         let newest = self.newest().await?;
         let (zone, now) = (&self.calendar.zone, self.calendar.clock.now());
         let mut cycled = Vec::new();
@@ -121,24 +124,57 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
         Ok(cycled)
     }
 
-    /// The newest date of the calendar, read anew each time: the log may have been put back.
-    async fn newest(&self) -> Result<Option<Date>, CycleError> {
+    /// The newest date of the calendar. Only what is new is read, behind the event that was the last: the
+    /// log may have been put back, and then all of it is read again.
+    async fn newest(&mut self) -> Result<Option<Date>, CycleError> {
         let head = self.reader.head().await.map_err(CycleError::Read)?.position;
         let stream = C::on(Date::MIN).stream();
-        let (mut after, mut newest) = (Version::default(), None);
+        let mut after = self.seen.before_last();
         loop {
             let from = [(stream.clone(), after)];
             let read = self.reader.read_streams(&from, head, PAGE);
             let StreamEvents { events, more } = read.await.map_err(CycleError::Read)?;
-            for event in &events {
-                let event = event.decode().map_err(CycleError::Decode)?;
-                newest = newest.max(C::date_of(&event.event));
-                after = event.version;
+            if after < self.seen.version && !self.seen.ends_with(events.first()) {
+                tracing::warn!(log = C::Log::NAME, %stream, "it was put back, and is read anew");
+                self.seen = Seen::default();
+                after = Version::NONE;
+                continue;
             }
+            let seen_to = self.seen.version;
+            // The first one may be the last that was seen.
+            let fresh = events.iter().skip_while(|event| event.version <= seen_to);
+            for event in fresh {
+                let event = event.decode().map_err(CycleError::Decode)?;
+                self.seen.newest = self.seen.newest.max(C::date_of(&event.event));
+                (self.seen.version, self.seen.event_id) = (event.version, event.id);
+            }
+            after = self.seen.version;
             if !more {
-                return Ok(newest);
+                return Ok(self.seen.newest);
             }
         }
+    }
+}
+
+/// How far the calendar was read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The version of its last event, and that event's id.
+    version: Version,
+    event_id: Uuid,
+    /// The newest date up to there.
+    newest: Option<Date>,
+}
+
+impl Seen {
+    /// Behind what the last event stands.
+    fn before_last(&self) -> Version {
+        Version::new(self.version.get().saturating_sub(1))
+    }
+
+    /// Whether this event, read from where the last one was, is that one.
+    fn ends_with(&self, event: Option<&Recorded>) -> bool {
+        event.is_some_and(|event| (event.version, event.id) == (self.version, self.event_id))
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::log::Source;
 use crate::names::{Checkpoint, Position, StreamName};
 use crate::parking::{Cause, ParkedEvent};
+use crate::pipeline::EventsPerSecond;
 use crate::process_manager::Registration;
 
 /// How long a claim lasts, on the store's clock.
@@ -105,6 +106,9 @@ pub trait EventHandlerStore: Clone + Send + Sync + 'static {
     /// Claims a role for [`LEASE`], or renews the claim. With `wants` set, a claim that somebody else
     /// holds is noted as wanted.
     fn claim(&self, role: Role, holder: Uuid, wants: bool) -> impl Future<Output = Result<Claim, Source>> + Send;
+
+    /// The rate that an operator has ordered; `None` leaves the handler's own limit in force.
+    fn rate(&self) -> impl Future<Output = Result<Option<EventsPerSecond>, Source>> + Send;
 
     /// Gives a claim back.
     fn release(&self, role: Role, holder: Uuid) -> impl Future<Output = Result<(), Source>> + Send;

@@ -105,6 +105,7 @@ impl<H: EventHandler, S: EventHandlerStore, R: LogReader> EventHandlerSubscriber
             // Only now, for whoever held the claim before stores no more.
             let at = self.load().await?;
             let parked = self.store.parked().await.map_err(Self::transient)?;
+            let ordered = self.store.rate().await.map_err(Self::transient)?;
             // In order, so that the highest one of each stream stays.
             let blocked: HashMap<StreamName, Position> = parked
                 .into_iter()
@@ -117,6 +118,7 @@ impl<H: EventHandler, S: EventHandlerStore, R: LogReader> EventHandlerSubscriber
                 holder: self.holder,
                 at,
                 blocked,
+                ordered: ordered.map(Into::into),
                 acknowledge: self.acknowledge.clone(),
             }));
         }

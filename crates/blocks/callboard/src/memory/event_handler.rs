@@ -12,6 +12,7 @@ use crate::event_handler::{Claim, EventHandlerStore, LEASE, LaneParked, Moved, P
 use crate::log::{LogReader, Source};
 use crate::names::{Checkpoint, Position};
 use crate::parking::{Block, Cause, PARKED_MOST, ParkedEvent};
+use crate::pipeline::EventsPerSecond;
 use crate::process_manager::Registration;
 
 #[derive(Default)]
@@ -19,6 +20,7 @@ struct Data {
     checkpoint: Option<Checkpoint>,
     claims: HashMap<Role, Held>,
     parked: BTreeMap<Position, ParkedEvent>,
+    rate: Option<EventsPerSecond>,
 }
 
 struct Held {
@@ -55,6 +57,16 @@ impl MemoryEventHandlerStore {
     /// Pauses and resumes it.
     pub fn gate(&self) -> Gate {
         self.gate.clone()
+    }
+
+    /// Orders a rate in place of the handler's own limit, which `None` puts in force again.
+    pub fn order_rate(&self, rate: Option<EventsPerSecond>) {
+        lock(&self.data).rate = rate;
+    }
+
+    /// The rate that is ordered.
+    pub fn ordered_rate(&self) -> Option<EventsPerSecond> {
+        lock(&self.data).rate
     }
 }
 
@@ -93,6 +105,10 @@ impl EventHandlerStore for MemoryEventHandlerStore {
             wanted: false,
         };
         Ok(Claim::Held { wanted })
+    }
+
+    async fn rate(&self) -> Result<Option<EventsPerSecond>, Source> {
+        Ok(self.ordered_rate())
     }
 
     async fn release(&self, role: Role, holder: Uuid) -> Result<(), Source> {

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::rate::{Bucket, RateLimit};
+use super::rate::{Bucket, Limits};
 use super::schedule::{Schedule, Work};
 use super::shared::Shared;
 use super::store_work::{StoreWork, keep_claim};
-use super::{Acknowledge, Failure, Outcome, PipelineConfig, attempt};
+use super::{Acknowledge, Failure, Outcome, PipelineConfig, Rate, RateLimit, attempt};
 use crate::event::{Log, Recorded};
 use crate::event_handler::{EventHandler, EventHandlerStore, EventOf, Role};
 use crate::names::{Checkpoint, Position, StreamName};
@@ -39,6 +38,8 @@ pub(crate) struct Beginning<H, S> {
     pub(crate) at: Checkpoint,
     /// Streams with parked events, each with its highest one.
     pub(crate) blocked: HashMap<StreamName, Position>,
+    /// What an operator has ordered in place of the handler's own limit.
+    pub(crate) ordered: Option<RateLimit>,
     pub(crate) acknowledge: Acknowledge,
 }
 
@@ -52,21 +53,24 @@ impl<H: EventHandler> Pipeline<H> {
             holder,
             at,
             blocked,
+            ordered,
             acknowledge,
         } = beginning;
-        let rate = config.rate.changes();
-        let bucket = Bucket::new(*rate.borrow(), Instant::now());
+        let ordered = Rate::of(ordered);
+        let limits = Limits::new(&config.rate, &ordered);
+        let bucket = Bucket::new(limits.now(H::NAME), Instant::now());
         let (limit, drain_within) = (config.time_limit, config.drain_within);
         let shared = Arc::new(Shared::new(
             handler,
             Schedule::new(config, at, blocked),
             bucket,
+            ordered,
             acknowledge,
         ));
         let driver = Driver {
             shared: shared.clone(),
             store: StoreWork::new(shared.clone(), store.clone(), holder, at),
-            rate,
+            limits,
             limit,
             drain_within,
             running: JoinSet::new(),
@@ -98,7 +102,7 @@ type Ended = (Work, Vec<(Position, Failure)>);
 struct Driver<H: EventHandler, S: EventHandlerStore> {
     shared: Arc<Shared<H>>,
     store: StoreWork<H, S>,
-    rate: watch::Receiver<Option<RateLimit>>,
+    limits: Limits,
     limit: Duration,
     drain_within: Duration,
     running: JoinSet<Ended>,
@@ -118,11 +122,8 @@ impl<H: EventHandler, S: EventHandlerStore> Driver<H, S> {
                 Some(ended) = self.running.join_next() => self.finish(ended),
                 () = self.store.step() => self.shared.tell_room(),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
-                changed = self.rate.changed() => {
-                    if changed.is_ok() {
-                        let limit = *self.rate.borrow_and_update();
-                        shared.inner().bucket.set(limit, Instant::now());
-                    }
+                () = self.limits.changed() => {
+                    shared.inner().bucket.set(self.limits.now(H::NAME), Instant::now());
                 }
             }
         }

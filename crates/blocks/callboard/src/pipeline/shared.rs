@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rate::Bucket;
 use super::schedule::{Route, Schedule};
-use super::{Acknowledge, Outcome};
+use super::{Acknowledge, Outcome, Rate};
 use crate::event::{Event, Recorded};
 use crate::event_handler::{EventHandler, EventOf};
 use crate::names::{Checkpoint, Position};
@@ -32,6 +32,8 @@ pub(crate) struct Shared<H: EventHandler> {
     why: Mutex<String>,
     /// When events came from its own feed last.
     fed_at: Mutex<Instant>,
+    /// What an operator has ordered in place of the handler's own limit.
+    pub(super) ordered: Rate,
     pub(super) acknowledge: Acknowledge,
 }
 
@@ -50,7 +52,13 @@ pub(crate) struct TakenIn {
 }
 
 impl<H: EventHandler> Shared<H> {
-    pub(super) fn new(handler: Arc<H>, schedule: Schedule, bucket: Bucket, acknowledge: Acknowledge) -> Self {
+    pub(super) fn new(
+        handler: Arc<H>,
+        schedule: Schedule,
+        bucket: Bucket,
+        ordered: Rate,
+        acknowledge: Acknowledge,
+    ) -> Self {
         Self {
             handler,
             state: Mutex::new(Inner {
@@ -63,6 +71,7 @@ impl<H: EventHandler> Shared<H> {
             closing: CancellationToken::new(),
             why: Mutex::default(),
             fed_at: Mutex::new(Instant::now()),
+            ordered,
             acknowledge,
         }
     }

@@ -219,6 +219,7 @@ pub(super) async fn keep_claim<H: EventHandler, S: EventHandlerStore>(shared: Ar
         match claim.unwrap_or_else(|_| Err("the store doesn't answer".into())) {
             Ok(Claim::Held { wanted }) => {
                 held_at = asked_at;
+                look_at_rate(&shared, &store).await;
                 if wanted && shared.is_unfed() {
                     shared.close("the replica that gets the deliveries runs it");
                 }
@@ -237,5 +238,21 @@ pub(super) async fn keep_claim<H: EventHandler, S: EventHandlerStore>(shared: Ar
                 }
             }
         }
+    }
+}
+
+/// Takes up what an operator has ordered; without an answer the limit stays as it is.
+async fn look_at_rate<H: EventHandler, S: EventHandlerStore>(shared: &Shared<H>, store: &S) {
+    match tokio::time::timeout(RENEW_EVERY, store.rate()).await {
+        Ok(Ok(rate)) => shared.ordered.set(rate.map(Into::into)),
+        Ok(Err(error)) => {
+            let error = error_chain(error.as_ref());
+            tracing::warn!(
+                subscriber = H::NAME,
+                error,
+                "can't look whether its rate limit was changed"
+            );
+        }
+        Err(_) => tracing::warn!(subscriber = H::NAME, "can't look whether its rate limit was changed"),
     }
 }

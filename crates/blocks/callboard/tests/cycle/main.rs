@@ -3,6 +3,7 @@
 #[path = "../bank/mod.rs"]
 mod bank;
 mod calendar;
+mod reading;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -71,15 +72,18 @@ impl Replica {
         }
     }
 
-    fn cycler(&self) -> Cycler<CycleDay, FaultyLog> {
+    fn calendar(&self) -> Calendar {
         let clock = self.clock.0.clone();
-        let calendar = Calendar {
+        Calendar {
             zone: TimeZone::UTC,
             missed: self.missed,
             clock: Arc::new(move || *clock.lock().expect("no panic")),
             look_every: LOOK_EVERY,
-        };
-        Cycler::new(self.log.clone(), self.commands.clone(), calendar)
+        }
+    }
+
+    fn cycler(&self) -> Cycler<CycleDay, FaultyLog> {
+        Cycler::new(self.log.clone(), self.commands.clone(), self.calendar())
     }
 
     async fn look(&self) -> Result<Vec<Date>, CycleError> {

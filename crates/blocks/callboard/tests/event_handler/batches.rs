@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use callboard::event_handler::testing::{Acknowledgement, DummyProducer};
-use callboard::pipeline::{Batcher as Gathers, Outcome, PipelineConfig, Retry};
+use callboard::pipeline::{Batcher as Gathers, Outcome, PipelineConfig, Rate, Retry};
 use tokio::time::Instant;
 
 use crate::scripted::{Answer, Batcher, Letters, Scripted};
+use crate::support::pass;
 use crate::{handled, send, soon, stored};
 
 fn batching() -> Scripted {
+    batching_at(Rate::unlimited())
+}
+
+fn batching_at(rate: Rate) -> Scripted {
     let gathers = |name, size, max_age, concurrency| Gathers {
         name,
         size,
@@ -23,6 +28,7 @@ fn batching() -> Scripted {
             ..Retry::default()
         },
         time_limit: Duration::from_secs(100_000),
+        rate,
         ..PipelineConfig::default()
     })
 }
@@ -115,4 +121,74 @@ async fn batches_of_one_key_run_one_after_another_and_of_a_batcher_only_so_many_
     }
     stored(&producer, 4).await;
     assert_eq!(handler.busy.borrow().1, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_batch_leaves_behind_waits_its_own_age() {
+    let handler = batching();
+    let mut producer = DummyProducer::new(handler.clone()).await;
+    let since = Instant::now();
+    letter(&mut producer, "a", Batcher::Mail, "paris").await;
+    letter(&mut producer, "b", Batcher::Mail, "paris").await;
+    pass(Duration::from_secs(8)).await;
+    letter(&mut producer, "c", Batcher::Mail, "paris").await;
+    let mut left = letter(&mut producer, "d", Batcher::Mail, "paris").await;
+    assert!(handled(&soon(left.done()).await));
+    assert_eq!(batches(&handler), [vec![1, 2, 3], vec![4]]);
+    assert_eq!(
+        since.elapsed().as_secs(),
+        18,
+        "it came with the batch that it found full"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_batch_of_its_key_runs_waits_its_own_age() {
+    let handler = batching();
+    handler.answers(1, [Answer::Hold]);
+    let mut producer = DummyProducer::new(handler.clone()).await;
+    for stream in ["a", "b", "c"] {
+        letter(&mut producer, stream, Batcher::Mail, "paris").await;
+    }
+    handler.until_busy(1).await;
+    pass(Duration::from_secs(100)).await;
+    let since = Instant::now();
+    let mut next = letter(&mut producer, "d", Batcher::Mail, "paris").await;
+    pass(Duration::from_secs(4)).await;
+    handler.let_go();
+    assert!(handled(&soon(next.done()).await));
+    assert_eq!(since.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_counts_the_events_of_a_batch() {
+    let handler = batching_at(Rate::limited(3, Duration::from_secs(30)));
+    let mut producer = DummyProducer::new(handler.clone()).await;
+    let since = Instant::now();
+    for stream in ["a", "b", "c"] {
+        letter(&mut producer, stream, Batcher::Mail, "paris").await;
+    }
+    let mut alone = send(&mut producer, "d").await;
+    assert!(handled(&soon(alone.done()).await));
+    assert_eq!(since.elapsed().as_secs(), 10, "a third of the limit's time");
+    assert_eq!(batches(&handler), [vec![1, 2, 3]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_rate_lets_through_goes_to_the_oldest_be_it_a_batch() {
+    let handler = batching_at(Rate::limited(1, Duration::from_secs(10)));
+    let mut producer = DummyProducer::new(handler.clone()).await;
+    send(&mut producer, "first").await;
+    for stream in ["a", "b", "c"] {
+        letter(&mut producer, stream, Batcher::Mail, "paris").await;
+    }
+    let since = Instant::now();
+    let mut last = send(&mut producer, "last").await;
+    assert!(handled(&soon(last.done()).await));
+    assert_eq!(handler.calls.positions(), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        since.elapsed().as_secs(),
+        40,
+        "behind one for the batch's turn, and three that it owes"
+    );
 }

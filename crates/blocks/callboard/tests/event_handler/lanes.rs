@@ -173,3 +173,35 @@ async fn a_drain_lets_tries_end_and_begins_no_other_and_what_takes_too_long_come
     again.sort_unstable();
     assert_eq!(again, [2, 3]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drains_deadline_counts_for_all_tries_together() {
+    let handler = Scripted::with(PipelineConfig {
+        drain_within: Duration::from_secs(3),
+        ..PipelineConfig::default()
+    });
+    (1..=3).for_each(|position| handler.answers(position, [Answer::Hold]));
+    let mut producer = DummyProducer::new(handler.clone()).await;
+    for stream in ["a", "b", "c"] {
+        send(&mut producer, stream).await;
+    }
+    handler.until_busy(3).await;
+    let one_by_one = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            handler.let_go();
+        }
+    };
+    let since = Instant::now();
+    let drained = async {
+        producer.drain().await;
+        since.elapsed()
+    };
+    let (drained, ()) = tokio::join!(drained, one_by_one);
+    assert_eq!(
+        drained,
+        Duration::from_secs(3),
+        "each of them within its own would be more"
+    );
+    assert_eq!(producer.checkpoint().await.position.get(), 1);
+}

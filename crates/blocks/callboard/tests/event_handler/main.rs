@@ -4,6 +4,7 @@ mod batches;
 mod failures;
 mod lanes;
 mod random;
+mod rates;
 mod replicas;
 mod scripted;
 mod support;

@@ -13,7 +13,7 @@ use callboard::event_handler::{
 use callboard::log::{LogReader, Source};
 use callboard::memory::{MemoryEventHandlerStore, MemoryLog};
 use callboard::parking::{ParkedEvent, Parking, Selection};
-use callboard::pipeline::{BatchKey, Batcher, PipelineConfig, Retry};
+use callboard::pipeline::{BatchKey, Batcher, EventsPerSecond, PipelineConfig, Retry};
 use callboard::process_manager::Registration;
 use callboard::spec::record;
 use callboard::subscription::{Lock, Runner};
@@ -193,6 +193,10 @@ impl EventHandlerStore for Checked {
         self.with_trouble(self.inner.claim(role, holder, wants)).await
     }
 
+    async fn rate(&self) -> Result<Option<EventsPerSecond>, Source> {
+        self.with_trouble(self.inner.rate()).await
+    }
+
     async fn release(&self, role: Role, holder: Uuid) -> Result<(), Source> {
         self.inner.release(role, holder).await
     }
@@ -203,12 +207,9 @@ impl EventHandlerStore for Checked {
         {
             let seen = self.seen.lock().expect("no panic");
             for event in wanted {
-                let position = event.position;
-                assert!(
-                    seen.settled.contains(&position.get()),
-                    "{position} isn't done, and {} is stored",
-                    to.position
-                );
+                let (position, to) = (event.position, to.position);
+                let settled = seen.settled.contains(&position.get());
+                assert!(settled, "{position} isn't done, and {to} is stored");
             }
         }
         self.with_trouble(self.inner.advance(holder, from, to)).await
@@ -217,9 +218,8 @@ impl EventHandlerStore for Checked {
     async fn park(&self, holder: Uuid, lane: &ParkLane) -> Result<LaneParked, Source> {
         let parked = self.with_trouble(self.inner.park(holder, lane)).await?;
         if parked == LaneParked::Done {
-            let mut seen = self.seen.lock().expect("no panic");
-            seen.settled
-                .extend(lane.events.iter().map(|event| event.position.get()));
+            let settled = &mut self.seen.lock().expect("no panic").settled;
+            settled.extend(lane.events.iter().map(|event| event.position.get()));
         }
         Ok(parked)
     }

@@ -145,6 +145,15 @@ fn a_fee_beyond_any_balance_is_refused() {
     with(huge)
         .when(incur(1, then(1, 3, "99999999999999.9999")))
         .then_refused("late-fee-too-large");
+    // Paid since, nothing but the fee would be outstanding; what was ever charged is too much all the same.
+    let at_most = Terms {
+        daily_late_fee_rate: "1".parse().expect("a rate"),
+        ..terms()
+    };
+    with(at_most)
+        .given(&stream(1), [paid(1, "1000.00", "1000.00", "0.00")])
+        .when(incur(1, then(1, 3, "99999999999999.9999")))
+        .then_refused("late-fee-too-large");
 }
 
 #[test]

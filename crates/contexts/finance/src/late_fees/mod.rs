@@ -12,34 +12,55 @@ use jiff::civil::Date;
 use crate::amount::Balance;
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::{AssetId, ProductId};
-use crate::incur_late_fee::{AssetThen, IncurLateFee};
+use crate::incur_late_fee::{AssetThen, IncurLateFee, LateFeeIncurred};
 
 /// Reacts to the calendar.
 #[derive(Debug)]
 pub struct LateFees;
 
-/// What it remembers, as of the event that it looks at: assets and what they are worth, and which
-/// products are outstanding, ordered by their due dates, so that a new date touches those alone that
-/// are past due.
+/// What it remembers, as of the event that it looks at: assets and what they are worth, and the
+/// products that are outstanding, ordered by their due dates, so that a new date touches those alone
+/// that are past due. What is settled is forgotten.
 #[derive(Debug, Default)]
 pub struct Outstanding {
     assets: HashMap<AssetId, AssetThen>,
-    products: HashMap<ProductId, (Date, Option<AssetId>)>,
+    products: HashMap<ProductId, Open>,
     due: BTreeSet<(Date, ProductId)>,
 }
 
+/// A product that is outstanding.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    due_date: Date,
+    asset: Option<AssetId>,
+}
+
 impl Outstanding {
-    /// So much of a product is outstanding since. A settled one may be late again: a fee that was on
-    /// its way is owed all the same.
+    fn open(&mut self, product: ProductId, open: Open) {
+        self.products.insert(product, open);
+        self.due.insert((open.due_date, product));
+    }
+
+    /// So much of a product is outstanding since.
     fn set(&mut self, product: ProductId, outstanding: Balance) {
-        let Some((due_date, _)) = self.products.get(&product) else {
-            return;
-        };
-        if outstanding == Balance::ZERO {
-            self.due.remove(&(*due_date, product));
-        } else {
-            self.due.insert((*due_date, product));
+        if outstanding == Balance::ZERO
+            && let Some(open) = self.products.remove(&product)
+        {
+            self.due.remove(&(open.due_date, product));
         }
+    }
+
+    /// A product bore a fee. It may have been settled, and forgotten, while the fee was on its way: the
+    /// fee is owed all the same, and makes it late again.
+    fn charged(&mut self, fee: &LateFeeIncurred) {
+        if !self.products.contains_key(&fee.product) {
+            // The very due date is forgotten, and one before the fee's own date is as good: each date to
+            // come is later.
+            let due_date = fee.date.yesterday().unwrap_or(fee.date);
+            let asset = Some(fee.asset);
+            self.open(fee.product, Open { due_date, asset });
+        }
+        self.set(fee.product, fee.outstanding);
     }
 
     /// The products that are past due on this date, the longest due first.
@@ -49,8 +70,8 @@ impl Outstanding {
     }
 
     fn asset_of(&self, product: ProductId) -> Option<AssetThen> {
-        let (_, asset) = self.products.get(&product)?;
-        self.assets.get(&(*asset)?).copied()
+        let asset = self.products.get(&product)?.asset?;
+        self.assets.get(&asset).copied()
     }
 }
 
@@ -77,11 +98,11 @@ impl ProcessManager for LateFees {
             }
             FinanceEvent::ProductIssued(event) => {
                 let terms = &event.terms;
-                state.products.insert(event.product, (terms.due_date, terms.asset));
-                state.set(event.product, terms.amount.into());
+                let (due_date, asset) = (terms.due_date, terms.asset);
+                state.open(event.product, Open { due_date, asset });
             }
             FinanceEvent::PaymentRecorded(event) => state.set(event.product, event.outstanding),
-            FinanceEvent::LateFeeIncurred(event) => state.set(event.product, event.outstanding),
+            FinanceEvent::LateFeeIncurred(event) => state.charged(event),
             _ => {}
         }
     }

@@ -1,13 +1,14 @@
-use callboard::spec::reactions;
+use callboard::ProcessManager;
+use callboard::spec::{reactions, recorded};
 use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
-use super::LateFees;
-use crate::FinanceEvent;
+use super::{LateFees, Outstanding};
 use crate::product::Terms;
 use crate::product::samples::{
-    DUE, asset, asset_registered, company, cycled, fee, issued, paid, product, revalued, terms,
+    DUE, amount, asset, asset_registered, company, cycled, fee, issued, paid, product, revalued, terms,
 };
+use crate::{Finance, FinanceEvent};
 
 /// The commands for the last of these events; those before call for none but where a date begins.
 fn issued_for(events: &[FinanceEvent]) -> Vec<(&'static str, Value)> {
@@ -65,6 +66,41 @@ fn what_is_settled_bears_none_and_what_is_partly_paid_does() {
     events.push(fee(1, APRIL_1, "0.50", "0.50", "0.50"));
     events.push(cycled(date(2026, 4, 3)));
     assert_eq!(issued_for(&events).len(), 1);
+}
+
+#[test]
+fn what_is_settled_is_forgotten_and_known_again_by_a_fee_that_was_on_its_way() {
+    let mut state = Outstanding::default();
+    let mut see = |events: &[FinanceEvent]| {
+        let events: Vec<_> = events.iter().map(|event| ("any", event.clone())).collect();
+        for event in recorded::<Finance>(&events) {
+            LateFees::evolve(&mut state, &event);
+        }
+        (state.products.len(), state.due.len())
+    };
+    assert_eq!(see(&[asset_registered(1, 1, 3, "500.00")]), (0, 0));
+    for number in 1..=100 {
+        let partly = [issued(number, terms()), paid(number, "999.00", "999.00", "1.00")];
+        assert_eq!(see(&partly), (1, 1));
+        assert_eq!(see(&[paid(number, "1.00", "1000.00", "0.00")]), (0, 0));
+    }
+    assert_eq!(
+        see(&[issued(101, terms()), issued(102, terms())]),
+        (2, 2),
+        "those that are open"
+    );
+    // Two fees of a settled one: it is late on each date to come, until it is settled again.
+    assert_eq!(see(&[fee(1, APRIL_1, "0.50", "0.50", "0.50")]), (3, 3));
+    assert_eq!(see(&[fee(1, date(2026, 4, 2), "0.50", "1.00", "1.00")]), (3, 3));
+    let past_due = |on| state.past_due(on).collect::<Vec<_>>();
+    assert_eq!(past_due(date(2026, 4, 3)), [1, 101, 102].map(product));
+    assert_eq!(
+        state.asset_of(product(1)).map(|then| then.value),
+        Some(amount("500.00"))
+    );
+    let settled = [("any", paid(1, "1.00", "1001.00", "0.00"))];
+    LateFees::evolve(&mut state, &recorded::<Finance>(&settled)[0]);
+    assert_eq!((state.products.len(), state.due.len()), (2, 2));
 }
 
 #[test]

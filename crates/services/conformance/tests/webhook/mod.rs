@@ -149,3 +149,50 @@ async fn hands_over_again(system: &System, receiver: &Receiver) {
     assert_eq!(types, ["TicketAssigned", "TicketClosed"], "in order");
     until_parked(system, 0).await;
 }
+
+/// An operator orders how often the webhook may post, on whichever ops listener; whoever runs it takes that up.
+pub async fn is_limited(topology: Topology) {
+    let receiver = Receiver::start().await;
+    let system = System::start_with(topology, settings(&receiver)).await;
+    let api = &system.api;
+    let ticket = add(api).await;
+    assign(api, &ticket, "ann").await;
+    until_received(&receiver, 1).await;
+    let rate = "/admin/subscribers/tickets/ticket-webhook/rate";
+    let taken_up = async |limit: f64| {
+        // Where the handler runs: the command service of a pair shows nothing of it.
+        let ops = system.ops().last().expect("there is one");
+        eventually(&format!("{limit} in a second"), async || {
+            let name = "callboard_handler_rate_limit";
+            (api.metric(ops, name, "ticket-webhook").await == limit).then_some(())
+        })
+        .await;
+    };
+    for (ops, limit) in system.ops().zip([7, 9]) {
+        let ordered = api.order(ops, rate, &json!({ "events_per_second": limit })).await;
+        assert_eq!(ordered.with_status(200).body["to"], limit);
+        taken_up(f64::from(limit)).await;
+        for ops in system.ops() {
+            assert_eq!(webhook(api, ops).await["events_per_second"], limit);
+        }
+    }
+    assign(api, &ticket, "bob").await;
+    until_received(&receiver, 2).await;
+    for ops in system.ops() {
+        let none = json!({ "events_per_second": 0 });
+        let problem = api.order(ops, rate, &none).await.problem(400, "invalid-body");
+        assert_eq!(problem.body["errors"][0]["pointer"], "/events_per_second");
+        let one = json!({ "events_per_second": 1 });
+        let of = |name: &str| format!("/admin/subscribers/{name}/rate");
+        for view in ["tickets/tickets", "finance/late-fees"] {
+            api.order(ops, &of(view), &one).await.problem(409, "no-event-handler");
+        }
+        api.order(ops, &of("tickets/nobody"), &one)
+            .await
+            .problem(404, "not-found");
+        let back = api.order(ops, rate, &json!({ "events_per_second": null })).await;
+        back.with_status(200);
+        taken_up(0.0).await;
+    }
+    system.stop().await;
+}

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use callboard::memory::Gate;
+use callboard::memory::{Gate, MemoryEventHandlerStore};
 use callboard::parking::Parking;
+use callboard::pipeline::EventsPerSecond;
 use callboard_http::{AdminError, AdminSubscriber, Administer};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
@@ -16,6 +17,7 @@ use crate::watched::{Watched, mode};
 pub(crate) struct MemoryAdmin {
     pub(crate) watched: Watched,
     pub(crate) gates: Vec<(&'static str, &'static str, Gate)>,
+    pub(crate) handlers: Vec<(&'static str, &'static str, MemoryEventHandlerStore)>,
     pub(crate) parkings: Vec<Arc<dyn Parking>>,
 }
 
@@ -24,6 +26,12 @@ impl MemoryAdmin {
         let mut gates = self.gates.iter();
         let found = gates.find(|(of, named, _)| *of == log && *named == name);
         found.map(|(_, _, gate)| gate).ok_or(AdminError::NoSubscriber)
+    }
+
+    fn handler(&self, log: &str, name: &str) -> Option<&MemoryEventHandlerStore> {
+        let mut handlers = self.handlers.iter();
+        let found = handlers.find(|(of, named, _)| *of == log && *named == name);
+        found.map(|(_, _, store)| store)
     }
 
     async fn read(&self) -> Result<Vec<AdminSubscriber>, AdminError> {
@@ -45,6 +53,9 @@ impl MemoryAdmin {
                 checkpoint: Some(status.checkpoint.position),
                 lag_events: status.lag_events(),
                 parked: parked.len() as u64,
+                events_per_second: self
+                    .handler(watched.log, watched.name)
+                    .and_then(MemoryEventHandlerStore::ordered_rate),
             });
         }
         subscribers.sort_by(|one, other| (&one.log, &one.name).cmp(&(&other.log, &other.name)));
@@ -63,6 +74,16 @@ impl Administer for MemoryAdmin {
 
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
         ready(self.gate(log, name).map(Gate::resume)).boxed()
+    }
+
+    fn order_rate<'a>(
+        &'a self,
+        log: &'a str,
+        name: &'a str,
+        rate: Option<EventsPerSecond>,
+    ) -> BoxFuture<'a, Result<(), AdminError>> {
+        let store = self.handler(log, name).ok_or(AdminError::NoSubscriber);
+        ready(store.map(|store| store.order_rate(rate))).boxed()
     }
 
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use callboard::parking::Parking;
+use callboard::pipeline::EventsPerSecond;
 use callboard_http::{AdminError, AdminSubscriber, Administer};
-use callboard_postgres::{Database, PostgresError, SubscriberStatus, pause_subscriber, resume_subscriber, status};
+use callboard_postgres::{
+    Database, PostgresError, SubscriberStatus, order_handler_rate, pause_subscriber, resume_subscriber, status,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -73,6 +76,7 @@ impl PgAdmin {
                 checkpoint: subscriber.checkpoint,
                 lag_events: subscriber.lag_events,
                 parked: subscriber.parked,
+                events_per_second: subscriber.events_per_second,
             }));
         }
         Ok(subscribers)
@@ -101,6 +105,19 @@ impl Administer for PgAdmin {
 
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
         async move { resume_subscriber(&self.database, log, name).await.map_err(admin_error) }.boxed()
+    }
+
+    fn order_rate<'a>(
+        &'a self,
+        log: &'a str,
+        name: &'a str,
+        rate: Option<EventsPerSecond>,
+    ) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move {
+            let ordered = order_handler_rate(&self.database, log, name, rate).await;
+            ordered.map_err(admin_error)
+        }
+        .boxed()
     }
 
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {

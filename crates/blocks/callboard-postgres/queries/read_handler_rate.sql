@@ -1,0 +1,3 @@
+select events_per_second
+from callboard.subscribers
+where log = $1 and name = $2
