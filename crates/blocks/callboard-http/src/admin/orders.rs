@@ -1,4 +1,4 @@
-//! Pausing and resuming.
+//! Pausing, resuming, and rebuilds that nobody wants any more.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,6 +20,17 @@ pub(super) struct Pause {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resume {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelRebuild {}
+
+#[derive(Serialize)]
+pub(super) struct Cancelled {
+    log: String,
+    name: String,
+    rebuild: &'static str,
+}
 
 #[derive(Serialize)]
 pub(super) struct Changed {
@@ -56,6 +67,20 @@ pub(super) async fn resume(
         let found = admin.find(&log, &name).await?;
         admin.administer.resume(&log, &name).await?;
         Ok(changed(found, "running"))
+    })
+    .await
+}
+
+pub(super) async fn cancel_rebuild(
+    State(admin): State<Admin>,
+    Named { log, name }: Named,
+    JsonBody(CancelRebuild {}): JsonBody<CancelRebuild>,
+) -> Result<Json<Cancelled>, Problem> {
+    to_the_end(async move {
+        admin.find(&log, &name).await?;
+        admin.administer.cancel_rebuild(&log, &name).await?;
+        let rebuild = "cancelled";
+        Ok(Json(Cancelled { log, name, rebuild }))
     })
     .await
 }

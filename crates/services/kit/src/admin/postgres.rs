@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use callboard::parking::Parking;
 use callboard_http::{AdminError, AdminSubscriber, Administer};
-use callboard_postgres::{Database, PostgresError, SubscriberStatus, pause_subscriber, resume_subscriber, status};
+use callboard_postgres::{
+    Database, PostgresError, Rebuildable, SubscriberStatus, cancel_rebuild, pause_subscriber, resume_subscriber, status,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::find;
 use crate::contexts::LOGS;
 use crate::handlers::HandlerSettings;
-use crate::operator::parkings;
+use crate::operator::{parkings, projections};
 use crate::watched::{Watched, mode};
 
 /// What stands in a database.
@@ -19,6 +21,7 @@ pub(crate) struct PgAdmin {
     database: Database,
     watched: Watched,
     parkings: Vec<Arc<dyn Parking>>,
+    projections: Vec<Rebuildable>,
     /// How projections run here that nobody watches.
     unwatched: Option<&'static str>,
 }
@@ -34,6 +37,7 @@ impl PgAdmin {
             database: database.clone(),
             watched: watched.clone(),
             parkings: parkings(database, handlers).await?,
+            projections: projections().await?,
             unwatched: None,
         })
     }
@@ -82,6 +86,7 @@ impl PgAdmin {
 fn admin_error(error: PostgresError) -> AdminError {
     match error {
         PostgresError::NoSubscriber { .. } => AdminError::NoSubscriber,
+        refused @ PostgresError::Refused { .. } => AdminError::Refused(format!("{refused}.")),
         error => AdminError::Unavailable(error.into()),
     }
 }
@@ -101,6 +106,18 @@ impl Administer for PgAdmin {
 
     fn resume<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
         async move { resume_subscriber(&self.database, log, name).await.map_err(admin_error) }.boxed()
+    }
+
+    fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move {
+            let mut all = self.projections.iter();
+            let found = all.find(|projection| (projection.log, projection.name) == (log, name));
+            let never = || AdminError::Refused(format!("{log}.{name} is no projection: it is never rebuilt."));
+            let projection = found.ok_or_else(never)?;
+            let cancelled = cancel_rebuild(&self.database, *projection, true).await;
+            cancelled.map(drop).map_err(admin_error)
+        }
+        .boxed()
     }
 
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {
