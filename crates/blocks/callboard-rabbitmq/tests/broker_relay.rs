@@ -320,10 +320,10 @@ async fn a_rewind_to_what_a_stale_relay_has_read_is_not_swallowed_by_it() {
     relay.published(20).await;
     let sent = relay.handle.status().borrow().publishes;
     assert_eq!(sent, 30, "what it sent for itself is not what the operator wants");
-    assert_eq!(
-        without_duplicates(hear_up_to(&mut heard, Position::new(20)).await),
-        &second[..]
-    );
+    let mut again = hear_up_to(&mut heard, Position::new(20)).await;
+    again.sort_by_key(|event| event.position);
+    again.dedup();
+    assert_eq!(again, &second[..]);
     relay.stop().await;
 }
 
