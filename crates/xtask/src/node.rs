@@ -36,7 +36,7 @@ pub fn run(finding: Finding, signals: &Signals) -> Result<ExitCode> {
     install(finding)?;
     let place = servers::passing("node", Keep::ThroughKills)?;
     let mut node = servers::start_own(Need::RabbitMq, &place, &mut run, signals)?;
-    say(&node.address.text())?;
+    say(node.address.text())?;
     let orders = listen();
     while signals.count() == 0 {
         match orders.recv_timeout(LOOK_EVERY) {

@@ -33,8 +33,7 @@ pub async fn check<C: Context>(
 struct Tables<'a, L: Log> {
     views: PgViews,
     events: &'a [Recorded<L::Event>],
-    /// The table, its rows as they should be, and as they are.
-    read: Vec<(&'static str, Vec<Value>, BoxFuture<'static, Result<Vec<Value>>>)>,
+    read: Vec<Read>,
 }
 
 impl<L: Log> Subscribers<L> for Tables<'_, L> {
@@ -48,6 +47,9 @@ impl<L: Log> Subscribers<L> for Tables<'_, L> {
 
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {}
 }
+
+/// A table, its rows as they should be, and as they are.
+type Read = (&'static str, Vec<Value>, BoxFuture<'static, Result<Vec<Value>>>);
 
 async fn rows<P: Projection>(view: View<P>) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
