@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, chaos, check, run, services, signals::Signals, test, up};
+use crate::{bench, chaos, check, node, run, services, signals::Signals, test, up};
 
 #[derive(Parser)]
 #[command(
@@ -27,7 +27,7 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// End what an earlier `up`, `test`, `services` or `chaos` left running, and only that
+    /// End what an earlier `up`, `test`, `services`, `node` or `chaos` left running, and only that
     Down,
     /// Run all tests; arguments go to `cargo nextest run` (or to `cargo test` where nextest is not installed)
     Test {
@@ -39,6 +39,11 @@ enum Command {
     },
     /// Find or start the two servers, print their URLs, and keep them until Ctrl-C
     Services {
+        #[command(flatten)]
+        finding: Finding,
+    },
+    /// Start a RabbitMQ node for tests that break it: its URL on stdout, then orders on stdin
+    Node {
         #[command(flatten)]
         finding: Finding,
     },
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Down => run::down(),
         Command::Test { finding, args } => test::run(finding, &args, &signals),
         Command::Services { finding } => services::run(finding, &signals),
+        Command::Node { finding } => node::run(finding, &signals),
         Command::Chaos { finding, injecting } => chaos::run(finding, &injecting, &signals),
         Command::Bench { finding, args } => bench::run(finding, &args, &signals),
         Command::Check => check::run(),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::Finding;
+use crate::node;
 use crate::process;
 use crate::run::Run;
 use crate::servers::{self, Purpose, Servers};
@@ -16,6 +17,12 @@ use crate::workspace;
 pub fn run(finding: Finding, args: &[String], signals: &Signals) -> Result<ExitCode> {
     let mut run = Run::begin("test", signals)?;
     let servers = servers::bring_up(finding, Purpose::Tests, &mut run, signals)?;
+    if needs_node(args)
+        && let Err(error) = node::install(finding)
+    {
+        // Those tests fail and say so; the others needn't wait for it.
+        eprintln!("warning: {error:#}");
+    }
     let nextest = has_nextest();
     // Arguments select; doctests can't be selected in the runner's language, so they belong to the whole only.
     let doctests = if args.is_empty() {
@@ -44,6 +51,14 @@ fn runner(servers: &Servers, nextest: bool, args: &[String]) -> Command {
     }
     command.args(args);
     command
+}
+
+/// Whether the tests that break a node of their own may be among these.
+fn needs_node(args: &[String]) -> bool {
+    args.is_empty()
+        || args
+            .iter()
+            .any(|arg| arg.contains("broker_node") || arg.contains("conformance"))
 }
 
 fn selects_packages(args: &[String]) -> bool {

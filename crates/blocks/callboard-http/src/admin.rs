@@ -61,6 +61,9 @@ pub enum AdminError {
     /// Nobody has this name.
     #[error("there is no such subscriber")]
     NoSubscriber,
+    /// It can't be done as things are; why not, for people.
+    #[error("{0}")]
+    Refused(String),
     /// Retry later.
     #[error("the subscribers can't be dealt with at present")]
     Unavailable(#[source] Source),
@@ -85,6 +88,9 @@ pub trait Administer: Send + Sync + 'static {
         rate: Option<EventsPerSecond>,
     ) -> BoxFuture<'a, Result<(), AdminError>>;
 
+    /// Ends the rebuild of a projection for good; what is read stays as it is.
+    fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>>;
+
     /// The parked events of a projection or an event handler; `None` for whatever never parks.
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>>;
 }
@@ -101,7 +107,7 @@ impl FromRef<Admin> for Limits {
     }
 }
 
-/// `GET /admin/subscribers`, and below each of them `pause`, `resume`, `rate` and `parked`.
+/// `GET /admin/subscribers`, and below each of them `pause`, `resume`, `rate`, `rebuild/cancel` and `parked`.
 pub fn admin_routes(edge: &Edge, administer: Arc<dyn Administer>) -> Router {
     let one = "/admin/subscribers/{log}/{name}";
     Router::new()
@@ -109,6 +115,7 @@ pub fn admin_routes(edge: &Edge, administer: Arc<dyn Administer>) -> Router {
         .route(&format!("{one}/pause"), post(orders::pause))
         .route(&format!("{one}/resume"), post(orders::resume))
         .route(&format!("{one}/rate"), post(orders::rate))
+        .route(&format!("{one}/rebuild/cancel"), post(orders::cancel_rebuild))
         .route(&format!("{one}/parked"), get(parked::list))
         .route(&format!("{one}/parked/retry"), post(parked::retry))
         .route(&format!("{one}/parked/discard"), post(parked::discard))
@@ -178,6 +185,7 @@ impl From<AdminError> for Problem {
         match error {
             AdminError::Starting => Self::unavailable("starting", "The service is still starting."),
             AdminError::NoSubscriber => Self::not_found("There is no such subscriber."),
+            AdminError::Refused(reason) => Self::new(StatusCode::CONFLICT, "not-possible", reason),
             AdminError::Unavailable(_) => {
                 tracing::warn!(error = error_chain(&error), "an operator can't be answered");
                 Self::unavailable("unavailable", "The subscribers can't be dealt with at present.")

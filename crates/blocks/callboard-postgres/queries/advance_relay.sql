@@ -1,3 +1,3 @@
 update callboard.relays
-set published = $3
-where log = $1 and published = $2
+set published = $4
+where log = $1 and published = $2 and generation = $3

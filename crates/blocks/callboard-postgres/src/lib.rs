@@ -32,8 +32,8 @@ pub use migrate::{SchemaStatus, migrate, schema_status};
 pub use process_manager::PgProcessManagerStore;
 pub use projection::{PgParking, PgProjection};
 pub use rebuild::{
-    PgRebuild, RebuildStatus, RebuildStep, Rebuildable, Replaced, drop_replaced, pause_rebuild, rebuild_projection,
-    resume_rebuild, undo_rebuild,
+    PgRebuild, RebuildStatus, RebuildStep, Rebuildable, Replaced, cancel_rebuild, drop_replaced, pause_rebuild,
+    rebuild_projection, resume_rebuild, undo_rebuild,
 };
 pub use relay::PgRelayStore;
 pub use status::{LogStatus, SubscriberStatus, status};

@@ -1,7 +1,7 @@
 //! How far a log is published, and whose turn it is.
 
 use callboard::log::Source;
-use callboard::relay::RelayStore;
+use callboard::relay::{Published, RelayStore};
 use callboard::{Log, Position};
 use uuid::Uuid;
 
@@ -43,18 +43,22 @@ impl RelayStore for PgRelayStore {
         Ok(())
     }
 
-    async fn published(&self) -> Result<Position, Source> {
-        let work = sqlx::query_scalar("select published from callboard.relays where log = $1")
+    async fn published(&self) -> Result<Published, Source> {
+        let work = sqlx::query_as(include_str!("../queries/read_published.sql"))
             .bind(self.log)
             .fetch_optional(self.database.background());
-        let published: Option<i64> = self.database.in_background(work).await?;
-        Ok(Position::new(published.unwrap_or_default().unsigned_abs()))
+        let (position, generation): (i64, i64) = self.database.in_background(work).await?.unwrap_or_default();
+        Ok(Published {
+            position: Position::new(position.unsigned_abs()),
+            generation: generation.unsigned_abs(),
+        })
     }
 
-    async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
+    async fn advance(&self, from: Published, to: Position) -> Result<bool, Source> {
         let work = sqlx::query(include_str!("../queries/advance_relay.sql"))
             .bind(self.log)
-            .bind(from.get().cast_signed())
+            .bind(from.position.get().cast_signed())
+            .bind(from.generation.cast_signed())
             .bind(to.get().cast_signed())
             .execute(self.database.background());
         let moved = self.database.in_background(work).await?;

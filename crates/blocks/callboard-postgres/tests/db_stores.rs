@@ -7,13 +7,14 @@ use std::sync::Arc;
 use callboard::contract::{ItemEvent, Items, ItemsLog};
 use callboard::log::LogReader;
 use callboard::process_manager::{Advance, Advanced, PendingCommand, ProcessManagerStore, Reaction, Registration};
-use callboard::relay::RelayStore;
+use callboard::relay::{Published, RelayStore};
 use callboard::subscription::{Lock, Subscriber};
 use callboard::writer::Tap;
 use callboard::{Checkpoint, Position, ProcessManager, Recorded, to_json};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{
-    Notifier, PgProcessManagerStore, PgProjection, PgRelayStore, Wakeups, pause_subscriber, rewind_relay, status,
+    Database, Notifier, PgProcessManagerStore, PgProjection, PgRelayStore, Wakeups, pause_subscriber, rewind_relay,
+    status,
 };
 use common::{PATIENCE, all, all_items, items_database, items_log, put, record, terminate};
 use uuid::Uuid;
@@ -190,30 +191,46 @@ async fn published_moves_only_from_where_it_was_read() {
     let database = TestDatabase::create().await;
     let connections = database.connect();
     let store = PgRelayStore::new::<ItemsLog>(&connections);
-    assert_eq!(store.published().await.expect("a read"), Position::START);
+    let start = store.published().await.expect("a read");
+    assert_eq!(start, Published::default());
     store.lease(Uuid::now_v7()).await.expect("an answer");
     let position = Position::new;
-    assert!(store.advance(position(0), position(10)).await.expect("an answer"));
+    assert!(store.advance(start, position(10)).await.expect("an answer"));
     assert!(
-        !store.advance(position(0), position(5)).await.expect("an answer"),
+        !store.advance(start, position(5)).await.expect("an answer"),
         "a stale relay"
     );
+    let before = store.published().await.expect("a read");
+    assert_eq!(before.position, position(10));
+    assert!(rewind(&connections, 3).await);
     assert!(
-        rewind_relay(&connections, "items", position(3))
-            .await
-            .expect("an answer")
-    );
-    assert!(
-        !store.advance(position(10), position(20)).await.expect("an answer"),
+        !store.advance(before, position(20)).await.expect("an answer"),
         "an operator's rewind stands"
     );
-    assert_eq!(store.published().await.expect("a read"), position(3));
-    assert!(
-        !rewind_relay(&connections, "items", position(4))
-            .await
-            .expect("an answer"),
-        "never forwards"
-    );
+    assert_eq!(store.published().await.expect("a read").position, position(3));
+    assert!(!rewind(&connections, 4).await, "never forwards");
+}
+
+async fn rewind(connections: &Database, to: u64) -> bool {
+    let rewound = rewind_relay(connections, "items", Position::new(to)).await;
+    rewound.expect("an answer")
+}
+
+#[tokio::test]
+async fn a_rewind_to_the_very_position_that_a_stale_relay_has_read_stands() {
+    let database = TestDatabase::create().await;
+    let connections = database.connect();
+    let store = PgRelayStore::new::<ItemsLog>(&connections);
+    store.lease(Uuid::now_v7()).await.expect("an answer");
+    let start = Published::default();
+    assert!(store.advance(start, Position::new(10)).await.expect("an answer"));
+    let stale = store.published().await.expect("a read");
+    assert!(store.advance(stale, Position::new(20)).await.expect("an answer"));
+    assert!(rewind(&connections, 10).await);
+    assert!(!store.advance(stale, Position::new(20)).await.expect("an answer"));
+    let fresh = store.published().await.expect("a read");
+    assert_eq!((fresh.position, fresh != stale), (Position::new(10), true));
+    assert!(store.advance(fresh, Position::new(20)).await.expect("an answer"));
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ impl QueueFeeds {
                 Ok(self.feed(connection, channel, consumer))
             }
             Err(error) => {
+                // The link has one connection: whoever deletes the queue needs its place.
+                drop((channel, connection));
                 self.strike(&error).await;
                 Err(error)
             }
@@ -106,15 +108,17 @@ impl QueueFeeds {
             queue,
             "the queue is dead: deleting it"
         );
-        metrics::counter!("callboard_feed_queues_deleted_total", "log" => self.log, "subscriber" => self.subscriber)
-            .increment(1);
         // On a fresh connection: an internal error has closed the other one.
-        if let Err(error) = self.delete().await {
-            tracing::error!(
+        match self.delete().await {
+            Ok(()) => metrics::counter!(
+                "callboard_feed_queues_deleted_total", "log" => self.log, "subscriber" => self.subscriber
+            )
+            .increment(1),
+            Err(error) => tracing::error!(
                 queue,
                 error = callboard::error_chain(&error),
                 "the dead queue couldn't be deleted"
-            );
+            ),
         }
     }
 

@@ -299,6 +299,35 @@ async fn a_stale_relay_does_not_overwrite_a_rewind() {
 }
 
 #[tokio::test]
+async fn a_rewind_to_what_a_stale_relay_has_read_is_not_swallowed_by_it() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    // It looks at nothing by itself, as one that was asleep.
+    let asleep = RelayConfig {
+        look_every: Duration::from_secs(3_600),
+        ..RelayConfig::default()
+    };
+    let relay = Running::start_with(&sandbox, &log, &store, asleep);
+    let first = append(&log, 10).await;
+    relay.handle.recorded(&first);
+    relay.published(10).await;
+    assert_eq!(hear_up_to(&mut heard, Position::new(10)).await, &first[..]);
+    // Another relay has come to 20 meanwhile, and an operator wants all from 11 on once more.
+    store.put_back_to(Position::new(10));
+    let second = append(&log, 10).await;
+    relay.handle.recorded(&second);
+    relay.published(20).await;
+    let sent = relay.handle.status().borrow().publishes;
+    assert_eq!(sent, 30, "what it sent for itself is not what the operator wants");
+    let mut again = hear_up_to(&mut heard, Position::new(20)).await;
+    again.sort_by_key(|event| event.position);
+    again.dedup();
+    assert_eq!(again, &second[..]);
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn messages_that_nobody_has_bound_count_as_published_and_as_unroutable() {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());

@@ -57,6 +57,7 @@ pub(crate) async fn run(invocation: &Invocation, matches: &ArgMatches) -> anyhow
     match matches.subcommand().expect("clap requires a subcommand") {
         ("list", matches) => list(invocation, matches).await,
         ("rebuild", matches) => crate::rebuild::rebuild(invocation, matches).await,
+        ("cancel", matches) => crate::rebuild::cancel(invocation, matches).await,
         ("undo", matches) => crate::rebuild::undo(invocation, matches).await,
         ("drop-old", matches) => crate::rebuild::drop_old(invocation, matches).await,
         (name, matches) => set_state(invocation, matches, name == "pause").await,

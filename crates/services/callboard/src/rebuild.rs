@@ -1,4 +1,4 @@
-//! `callboard projections rebuild | undo | drop-old`: a view filled anew beside the one that is read.
+//! `callboard projections rebuild | cancel | undo | drop-old`: a view filled anew beside the one that is read.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::output::Output;
 /// How often a rebuild that is waited for is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-pub(crate) fn commands() -> [Command; 3] {
+pub(crate) fn commands() -> [Command; 4] {
     let name = || {
         Arg::new("name")
             .value_name("LOG.NAME")
@@ -41,6 +41,13 @@ pub(crate) fn commands() -> [Command; 3] {
         .arg(throttle)
         .arg(dry_run())
         .arg(wait),
+        leaf(
+            "cancel",
+            "Ends a rebuild for good and drops what it has filled; the view that is being read stays as it is (a rebuild \
+             that a higher VERSION of this code needs is refused: pause it)",
+        )
+        .arg(name().required(true))
+        .arg(dry_run()),
         leaf(
             "undo",
             "Puts the view back that the last rebuild replaced; it is brought up to date then",
@@ -86,6 +93,24 @@ pub(crate) async fn rebuild(invocation: &Invocation, matches: &ArgMatches) -> an
             .iter()
             .map(|projection| format!("{} {did}\n", full(projection)))
             .collect()
+    })?;
+    Ok(())
+}
+
+pub(crate) async fn cancel(invocation: &Invocation, matches: &ArgMatches) -> anyhow::Result<()> {
+    let (database, projection, found) = one(invocation, matches).await?;
+    let dry_run = matches.get_flag("dry-run");
+    let version = callboard_postgres::cancel_rebuild(&database, projection, !dry_run).await?;
+    let Rebuildable { log, name, .. } = projection;
+    let data = json!({
+        "log": log, "name": name, "version": version, "checkpoint": found.checkpoint, "done": !dry_run,
+    });
+    Output::of(matches).print(&data, || {
+        let verb = if dry_run { "would be" } else { "is" };
+        format!(
+            "the rebuild of {} to VERSION {version} {verb} cancelled\n",
+            full(&projection)
+        )
     })?;
     Ok(())
 }
@@ -194,6 +219,7 @@ async fn status_of(database: &Database, projection: &Rebuildable) -> anyhow::Res
 
 /// Waits until the rebuild is over, and says how far it is.
 async fn wait(database: &Database, projection: &Rebuildable) -> anyhow::Result<()> {
+    let replaces = status_of(database, projection).await?.checkpoint.is_some();
     let mut said = String::new();
     while let Some(rebuild) = status_of(database, projection).await?.rebuild {
         let RebuildStatus { state, .. } = &rebuild;
@@ -206,5 +232,12 @@ async fn wait(database: &Database, projection: &Rebuildable) -> anyhow::Result<(
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+    // Whatever ends well keeps what it has replaced; its beginning has dropped what was kept before.
+    let ended = status_of(database, projection).await?;
+    anyhow::ensure!(
+        ended.replaced.is_some() || !replaces,
+        "the rebuild of {} was cancelled",
+        full(projection)
+    );
     Ok(())
 }

@@ -110,3 +110,38 @@ async fn an_operator_pauses_a_rebuild_and_lets_it_go_on() {
     }
     assert_eq!(world.products().await.len(), 40);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_cancels_a_rebuild_by_hand_and_over_the_admin_api() {
+    let world = world().await;
+    let (service, http) = world.started("callboard-command", &["--no-migrate"]).await;
+    increase(&http, 0..40).await;
+    let (code, _, said) = world.callboard(&["projections", "cancel", "warehouse.products"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("no rebuild is under way"), "{said}");
+
+    let slowly = ["projections", "rebuild", "warehouse.products", "--throttle", "1"];
+    world.callboard_json(&slowly);
+    let dry = world.callboard_json(&["projections", "cancel", "warehouse.products", "--dry-run"]);
+    assert_eq!((&dry["version"], &dry["done"]), (&json!(1), &json!(false)));
+    assert_eq!(products(&world)["rebuild"]["state"], "running");
+    let (code, text, said) = world.callboard(&["projections", "cancel", "warehouse.products"]);
+    let expected = "the rebuild of warehouse.products to VERSION 1 is cancelled\n";
+    assert_eq!((code, text.as_str()), (0, expected), "{said}");
+    assert_eq!(products(&world)["rebuild"], Value::Null);
+    assert_eq!(world.products().await.len(), 40);
+
+    world.callboard_json(&slowly);
+    let (_, ops) = service.addresses().await;
+    let cancel = format!("http://{ops}/admin/subscribers/warehouse/products/rebuild/cancel");
+    let order = || reqwest::Client::new().post(&cancel).json(&json!({})).send();
+    assert_eq!(order().await.unwrap().status().as_u16(), 200);
+    assert_eq!(products(&world)["rebuild"], Value::Null);
+    let refused = order().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 409);
+    let problem: Value = refused.json().await.unwrap();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("no rebuild is under way"), "{detail}");
+    increase(&http, 40..41).await;
+    assert_eq!(world.products().await.len(), 41, "the view is kept up");
+}

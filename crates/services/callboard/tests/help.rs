@@ -27,6 +27,7 @@ const COMMANDS: &[&[&str]] = &[
     &["projections", "pause"],
     &["projections", "resume"],
     &["projections", "rebuild"],
+    &["projections", "cancel"],
     &["projections", "undo"],
     &["projections", "drop-old"],
     &["handlers"],

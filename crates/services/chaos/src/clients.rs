@@ -1,22 +1,20 @@
 //! Clients that repeat each command with the same idempotency key until they have a definite answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conformance::model::Verb;
 use conformance::random::Dice;
 use conformance::{Answer, Api};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{Command, Fate, Ledger, Receipt, Sent};
-use crate::patience;
-use crate::world::World;
+use crate::world::{LOG, World};
+use crate::{patience, wishes};
 
 /// How long a client insists, through whatever overlaps.
 const INSISTS_FOR: Duration = Duration::from_secs(120);
-/// So few that quantities are low again and again, and commands wait for each other's products.
-const PRODUCTS: u64 = 40;
 
 /// Lets so many clients send commands until they are told to end.
 pub fn start(world: &Arc<World>, clients: u64, seed: u64, ending: &CancellationToken) -> JoinSet<()> {
@@ -29,19 +27,21 @@ pub fn start(world: &Arc<World>, clients: u64, seed: u64, ending: &CancellationT
 }
 
 async fn work(world: &World, client: u64, seed: u64, ending: &CancellationToken) {
-    let (apis, mut after) = (world.apis(), 0);
+    let (apis, mut known) = (world.apis(), HashMap::new());
     for number in 0.. {
         if ending.is_cancelled() {
             return;
         }
         // What a client wants never depends on what it was answered.
         let mut dice = Dice::new(seed ^ (client << 40) ^ number);
-        let command = command(client, number, &mut dice);
+        let command = wishes::command(client, number, &mut dice);
         let going_on = world.ledger.gate.read().await;
         let fate = send(&world.ledger, &apis, &command, &mut dice).await;
+        let known: &mut u64 = known.entry(command.log).or_default();
+        let after = *known;
         let sent = Sent { command, after, fate };
         if let Fate::Done(receipt) = &sent.fate {
-            after = after.max(receipt.position);
+            *known = after.max(receipt.position);
             if dice.below(16) == 0 {
                 repeat(&world.ledger, &apis, &sent.command, receipt, &mut dice).await;
             }
@@ -49,17 +49,6 @@ async fn work(world: &World, client: u64, seed: u64, ending: &CancellationToken)
         world.ledger.note(sent);
         drop(going_on);
         patience::pause(Duration::from_millis(dice.below(200))).await;
-    }
-}
-
-fn command(client: u64, number: u64, dice: &mut Dice) -> Command {
-    Command {
-        key: format!("client-{client}-{number}"),
-        client,
-        number,
-        verb: if dice.below(5) < 2 { Verb::Increase } else { Verb::Ship },
-        sku: format!("product-{}", dice.below(PRODUCTS)),
-        quantity: 1 + dice.below(9).cast_signed(),
     }
 }
 
@@ -102,8 +91,11 @@ pub async fn insist(ledger: &Ledger, apis: &[Api], command: &Command, dice: &mut
         };
         match answer.status {
             200 => return done(ledger, command, &answer),
-            409 if again == 0 && before == 0 => return Fate::Refused,
-            409 => return Fate::RefusedAgain,
+            // What another client's command is to make may not be there yet, but for products of the warehouse.
+            404 | 409 if answer.status == 409 || command.log != LOG => {
+                let first = again == 0 && before == 0;
+                return if first { Fate::Refused } else { Fate::RefusedAgain };
+            }
             // Overloaded, draining, unknown; or too slow, as who was stopped in the middle must find us.
             408 | 429 | 503 => last = answer.problem_name().to_owned(),
             _ => {
@@ -139,12 +131,10 @@ async fn repeat(ledger: &Ledger, apis: &[Api], command: &Command, receipt: &Rece
 }
 
 async fn ask(api: &Api, command: &Command) -> Result<Answer, reqwest::Error> {
-    let ask = match command.verb {
-        Verb::Increase => api.increase(&command.sku, command.quantity),
-        Verb::Ship => api.ship(&command.sku, command.quantity),
-    };
+    let ask = api.post(&command.path, &command.body);
     let ask = ask.key(&command.key).header("x-correlation-id", &command.key);
-    ask.try_send().await
+    // Whoever leads may do everything with tickets; nobody else asks.
+    ask.header("callboard-roles", "lead").try_send().await
 }
 
 fn place(number: u64) -> usize {

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use conformance::Answer;
-use conformance::model::Verb;
+use serde_json::Value;
 use tokio::sync::RwLock;
 use uuid::Uuid;
 
 /// A command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Command {
     /// Its idempotency key and its correlation id, unique in a run.
     pub key: String,
@@ -18,23 +18,38 @@ pub struct Command {
     pub client: u64,
     /// Which of its commands.
     pub number: u64,
-    /// What it does.
-    pub verb: Verb,
-    /// To which product.
-    pub sku: String,
-    /// How many.
-    pub quantity: i64,
+    /// The log that it is recorded in.
+    pub log: &'static str,
+    /// Where it is posted to.
+    pub path: String,
+    /// What is posted.
+    pub body: Value,
+    /// What it is about: the end of its stream's name.
+    pub about: String,
+    /// The type of the event that it asks for.
+    pub makes: &'static str,
 }
 
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Where the command's only event stands.
+    /// Where the command's last event stands; the head, if it changed nothing.
     pub position: u64,
-    /// The event's id.
+    /// Its events, in order.
+    pub events: Vec<Made>,
+}
+
+/// An event in a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Where it stands.
+    pub position: u64,
+    /// Its id.
     pub id: Uuid,
-    /// The event's type.
+    /// Its type.
     pub event_type: String,
+    /// Its stream.
+    pub stream: String,
     /// Its number in the stream.
     pub version: u64,
 }
@@ -43,16 +58,24 @@ impl Receipt {
     /// The receipt in an answer.
     ///
     /// # Errors
-    /// When there is none, or not of one event.
+    /// When there is none.
     pub fn of(answer: &Answer) -> Result<Self> {
         let events = answer.body["events"].as_array().context("no receipt")?;
-        ensure!(events.len() == 1, "{} events", events.len());
-        let event = &events[0];
+        Ok(Self {
+            position: answer.body["position"].as_u64().context("no position")?,
+            events: events.iter().map(Made::of).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl Made {
+    fn of(event: &Value) -> Result<Self> {
         let text = |name: &str| event[name].as_str().with_context(|| format!("no {name}"));
         Ok(Self {
             position: event["position"].as_u64().context("no position")?,
             id: text("id")?.parse().context("no id")?,
             event_type: text("type")?.to_owned(),
+            stream: text("stream")?.to_owned(),
             version: event["version"].as_u64().context("no version")?,
         })
     }
@@ -72,11 +95,11 @@ pub enum Fate {
 }
 
 /// A command that was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
     /// The command.
     pub command: Command,
-    /// The last position that its client knew of when it was first sent.
+    /// The last position of its log that its client knew of when it was first sent.
     pub after: u64,
     /// What became of it.
     pub fate: Fate,

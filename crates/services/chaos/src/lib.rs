@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod calendar;
 pub mod check;
 pub mod clients;
 pub mod fault;
@@ -13,6 +14,7 @@ pub mod run;
 pub mod servers;
 pub mod service;
 pub mod tally;
+pub mod wishes;
 pub mod world;
 
 pub use options::Options;

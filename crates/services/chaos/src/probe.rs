@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use conformance::Api;
-use conformance::model::Verb;
 use conformance::random::Dice;
 use futures::future::join_all;
 
-use crate::clients;
-use crate::ledger::{Command, Fate, Sent};
+use crate::ledger::{Fate, Sent};
 use crate::patience::until;
 use crate::world::World;
+use crate::{clients, wishes};
 
 /// How long a view may take to show a marker, through whatever overlaps.
 pub const SHOWN_WITHIN: Duration = Duration::from_secs(120);
@@ -43,14 +42,7 @@ pub async fn recovery(world: &World, number: u64, dice: &Dice) -> Result<Duratio
 }
 
 async fn mark(world: &World, api: Api, number: u64, replica: u64, mut dice: Dice) -> Option<u64> {
-    let command = Command {
-        key: format!("marker-{number}-{replica}"),
-        client: MARKERS + 2 * number + replica,
-        number: 0,
-        verb: Verb::Increase,
-        sku: format!("marker-{number}"),
-        quantity: 1,
-    };
+    let command = wishes::marker(MARKERS + 2 * number + replica, number, replica);
     let fate = clients::insist(&world.ledger, std::slice::from_ref(&api), &command, &mut dice, 0).await;
     let position = match &fate {
         Fate::Done(receipt) => Some(receipt.position),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::check::Findings;
+use crate::check::{Checked, Findings};
 use crate::fault::Fault;
 
 /// How many of each kind are shown.
@@ -33,14 +33,10 @@ pub struct Report {
     pub commands: usize,
     /// How many of them were accepted.
     pub accepted: usize,
-    /// How many events the log has in the end.
-    pub events: usize,
-    /// How many of them are notifications.
-    pub notifications: usize,
     /// How often everything was checked.
     pub checks: usize,
-    /// What must not be.
-    pub findings: Findings,
+    /// What the last check has seen.
+    pub checked: Checked,
     /// Where the services' logs are, if they are kept.
     pub logs: Option<PathBuf>,
 }
@@ -48,7 +44,7 @@ pub struct Report {
 impl Report {
     /// Whether nothing is lost, doubled, out of order or wrong, and something was injected.
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.injected() > 0
+        self.checked.findings.is_empty() && self.injected() > 0
     }
 
     /// How many faults were injected.
@@ -67,7 +63,7 @@ impl Report {
             doubled,
             disordered,
             ..
-        } = &self.findings;
+        } = &self.checked.findings;
         let (lost, doubled, disordered) = (lost.len(), doubled.len(), disordered.len());
         for (fault, row) in &self.rows {
             let mut sorted = row.recoveries.clone();
@@ -90,23 +86,32 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table(f)?;
+        let Checked {
+            events,
+            notifications,
+            fees,
+            posts,
+            findings,
+        } = &self.checked;
         let Findings {
             lost,
             doubled,
             disordered,
             wrong,
-        } = &self.findings;
+        } = findings;
         writeln!(
             f,
-            "\n{} faults in {:.0} s (seed {}): {} commands, {} accepted, {} events, {} notifications; checked {} times: \
-             {} lost, {} doubled, {} out of order, {} otherwise wrong",
+            "\n{} faults in {:.0} s (seed {}): {} commands, {} accepted, {} events, {} notifications, {} late fees, \
+             {} posts; checked {} times: {} lost, {} doubled, {} out of order, {} otherwise wrong",
             self.injected(),
             self.took.as_secs_f64(),
             self.seed,
             self.commands,
             self.accepted,
-            self.events,
-            self.notifications,
+            events,
+            notifications,
+            fees,
+            posts,
             self.checks,
             lost.len(),
             doubled.len(),
@@ -116,7 +121,7 @@ impl fmt::Display for Report {
         for missed in &self.missed {
             writeln!(f, "not injected: {missed}")?;
         }
-        for (kind, text) in self.findings.first(SHOWN) {
+        for (kind, text) in findings.first(SHOWN) {
             writeln!(f, "{kind}: {text}")?;
         }
         match &self.logs {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{self, Checked};
+use crate::check;
 use crate::fault::Fault;
 use crate::ledger::Fate;
 use crate::options::Options;
@@ -17,7 +17,7 @@ use crate::patience::{pause, until};
 use crate::plan::{Plan, Step};
 use crate::report::Report;
 use crate::world::World;
-use crate::{clients, probe};
+use crate::{calendar, clients, probe};
 
 /// So many faults, with their recovery, may overlap.
 const AT_ONCE: usize = 5;
@@ -68,6 +68,8 @@ async fn under_load(options: &Options, seed: u64) -> Result<Report> {
     }
     let ending = CancellationToken::new();
     let mut clients = clients::start(&world, options.clients, seed, &ending);
+    let (keeping, until) = (world.clone(), ending.clone());
+    let calendar = tokio::spawn(async move { calendar::keep(&keeping, &until).await });
     let mut run = Run {
         world: world.clone(),
         injecting: JoinSet::new(),
@@ -82,6 +84,7 @@ async fn under_load(options: &Options, seed: u64) -> Result<Report> {
     while let Some(ended) = clients.join_next().await {
         ended.context("a client has panicked")?;
     }
+    calendar.await.context("the calendar has panicked")??;
     let mut report = run.finish().await;
     report.took = began.elapsed();
     if report.is_clean() {
@@ -118,7 +121,7 @@ impl Run {
                 let _quiet = world.ledger.gate.write().await;
                 self.check().await;
                 checked = Instant::now();
-                if !self.report.findings.is_empty() {
+                if !self.report.checked.findings.is_empty() {
                     break;
                 }
             }
@@ -178,15 +181,10 @@ impl Run {
     }
 
     async fn check(&mut self) {
-        let Checked {
-            events,
-            notifications,
-            findings,
-        } = check::all(&self.world).await;
-        let report = &mut self.report;
-        (report.events, report.notifications, report.findings) = (events, notifications, findings);
-        report.checks += 1;
-        eprintln!("checked {events} events");
+        let checked = check::all(&self.world).await;
+        eprintln!("checked {} events", checked.events);
+        self.report.checked = checked;
+        self.report.checks += 1;
     }
 
     async fn finish(mut self) -> Report {

@@ -9,8 +9,9 @@ use callboard_postgres::{Database, PgLog};
 use callboard_rabbitmq::testing::{Meddler, Proxy, Sandbox, amqp_url};
 use conformance::Api;
 use conformance::random::Dice;
-use conformance::system::SUBSCRIBERS;
+use conformance::system::{HANDLERS, SUBSCRIBERS};
 use reqwest::Url;
+use tickets::ticket_webhook::receiver::Receiver;
 use tokio::sync::Mutex;
 use warehouse::Warehouse;
 
@@ -20,12 +21,12 @@ use crate::servers::Servers;
 use crate::service::{Process, Service};
 use crate::tally::{self, Keeper};
 
-/// The log that all of this is about.
+/// The log that most of the load is on.
 pub const LOG: &str = <Warehouse as callboard::Log>::NAME;
 
-/// Everyone who has a queue: the services' subscribers, and our own.
+/// Everyone who has a queue and a checkpoint: the services' subscribers, and our own.
 pub fn subscribers() -> Vec<(&'static str, &'static str)> {
-    [SUBSCRIBERS, &[(LOG, "tally")]].concat()
+    [SUBSCRIBERS, HANDLERS, &[(LOG, "tally")]].concat()
 }
 
 /// How many replicas each service has.
@@ -39,7 +40,9 @@ pub struct World {
     pub keepers: Vec<Keeper>,
     /// What was sent, and what was noticed.
     pub ledger: Ledger,
-    /// The log, read without the services.
+    /// Where the services post tickets to that were assigned or closed.
+    pub receiver: Receiver,
+    /// The warehouse's log, read without the services.
     pub log: PgLog,
     /// Connections of our own.
     pub connections: Database,
@@ -66,6 +69,7 @@ impl World {
         let database = TestDatabase::create().await;
         database.execute(tally::TABLE).await;
         let sandbox = Sandbox::new(&subscribers());
+        let receiver = Receiver::start().await;
         let binaries = binaries()?;
         let mut services = Vec::new();
         for (name, kind) in [("callboard-command", "COMMAND"), ("callboard-projector", "QUERY")] {
@@ -76,6 +80,7 @@ impl World {
                     name: format!("{name}-{number}"),
                     // So that silence of the broker is noticed by some, and sat out by others.
                     beats: number == REPLICAS,
+                    webhook: receiver.url(),
                 };
                 services.push(service(place, &database, &sandbox, &logs).await?);
             }
@@ -89,6 +94,7 @@ impl World {
             services,
             keepers,
             ledger: Ledger::default(),
+            receiver,
             log: PgLog::new::<Warehouse>(&connections),
             connections,
             meddler: Meddler::new(sandbox.broker()),
@@ -165,6 +171,8 @@ struct Place {
     name: String,
     /// Whether heartbeats are every second.
     beats: bool,
+    /// Where tickets are posted to.
+    webhook: String,
 }
 
 async fn service(place: Place, database: &TestDatabase, sandbox: &Sandbox, logs: &Path) -> Result<Service> {
@@ -173,6 +181,7 @@ async fn service(place: Place, database: &TestDatabase, sandbox: &Sandbox, logs:
         kind,
         name,
         beats,
+        webhook,
     } = place;
     let (database, database_url) = database_proxy(database.url()).await?;
     let broker = Proxy::start(&amqp_url()).await;
@@ -191,6 +200,7 @@ async fn service(place: Place, database: &TestDatabase, sandbox: &Sandbox, logs:
         set("MESSAGING_QUEUE_PREFIX", &sandbox.prefix),
         set(&format!("{kind}_HTTP_ADDR"), &http.to_string()),
         set(&format!("{kind}_OPS_ADDR"), &ops.to_string()),
+        set("TICKET_WEBHOOK_URL", &webhook),
         set("LOG_FORMAT", "json"),
         set("RUST_LOG", "info"),
     ];

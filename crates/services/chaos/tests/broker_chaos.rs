@@ -4,7 +4,7 @@ use chaos::Options;
 use chaos::fault::Fault;
 
 /// Faults after which everything is well again at once.
-const CHEAP: [Fault; 15] = [
+const CHEAP: [Fault; 16] = [
     Fault::KillCommand,
     Fault::KillProjector,
     Fault::AbortSubscriber,
@@ -20,6 +20,7 @@ const CHEAP: [Fault; 15] = [
     Fault::DisorderedMessages,
     Fault::SecondRelay,
     Fault::ClientsVanish,
+    Fault::FailWebhook,
 ];
 
 fn options(count: usize, faults: &[Fault]) -> Options {
@@ -40,7 +41,9 @@ async fn a_short_chaos_loses_doubles_and_disorders_nothing() {
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.injected(), CHEAP.len(), "{report}");
     assert_eq!(report.rows.len(), CHEAP.len(), "{report}");
-    assert!(report.accepted > 50 && report.notifications > 0, "{report}");
+    let checked = &report.checked;
+    assert!(report.accepted > 50 && checked.notifications > 0, "{report}");
+    assert!(checked.fees > 0 && checked.posts > 0, "{report}");
     assert!(report.logs.is_none(), "logs are kept of what failed only");
 }
 

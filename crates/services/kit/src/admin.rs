@@ -52,6 +52,10 @@ impl Administer for AdminHandle {
         async move { self.get()?.order_rate(log, name, rate).await }.boxed()
     }
 
+    fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move { self.get()?.cancel_rebuild(log, name).await }.boxed()
+    }
+
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {
         self.get().ok()?.parking(log, name)
     }

@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 
 use crate::address::Address;
 use crate::find::{Need, Packages};
@@ -52,6 +53,21 @@ impl Own {
     /// kill -9 of RabbitMQ, and a new start; without any of its data, if so wished.
     pub fn restart_broker(&mut self, wipe: bool, run: &mut Run, signals: &Signals) -> Result<()> {
         rabbitmq::restart(&mut self.server, &self.address, &self.folder, wipe, run, signals)
+    }
+
+    /// `rabbitmqctl` with these arguments; what it says.
+    pub fn control(&self, arguments: &[&str]) -> Result<String> {
+        rabbitmq::control(&self.server, arguments)
+    }
+
+    /// SIGSTOP of it and of all that it has started.
+    pub fn freeze(&self) {
+        self.server.signal_group(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.server.signal_group(Signal::CONT);
     }
 
     /// Stops PostgreSQL at once, and starts it again.

@@ -171,6 +171,24 @@ impl Server {
         self.gone(run)
     }
 
+    /// A signal to it and to all that it has started.
+    pub fn signal_group(&self, signal: Signal) {
+        self.process.signal_group(signal);
+    }
+
+    /// Another program, as its user, in its folder, and with its environment.
+    pub fn beside(&self, program: &Path) -> Result<Command> {
+        let folder = self.command.get_current_dir().context("a server has a folder")?;
+        let account = fs::metadata(folder).with_context(|| format!("can't look at {}", folder.display()))?;
+        let account = Account {
+            user: account.uid(),
+            group: account.gid(),
+        };
+        let mut command = command(program, folder, geteuid().is_root().then_some(&account));
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Ok(command)
+    }
+
     /// SIGQUIT, which PostgreSQL takes as "at once"; taken off the record.
     pub fn quit(&mut self, run: &mut Run) -> Result<()> {
         self.process.signal(Signal::QUIT);

@@ -18,6 +18,12 @@ use crate::signals::Signals;
 /// The real script: the one in `/usr/sbin` insists on the system's own user and folders.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// The tool that talks to a node.
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+
+/// How long a node may take to answer it.
+const ANSWERS_WITHIN: &str = "60";
+
 /// What the broker reads at its start. A development disk that is nearly full must not block publishers.
 const SETTINGS: &str = "disk_free_limit.absolute = 50MB\n";
 
@@ -80,6 +86,25 @@ pub fn restart(
     server.start_again(run)?;
     server.await_ready(signals, || log_in(address).is_ok())?;
     own_the_node(folder, run)
+}
+
+/// Talks to a node as an administrator; what was said.
+pub fn control(server: &Server, arguments: &[&str]) -> Result<String> {
+    let mut command = server.beside(Path::new(CONTROL))?;
+    let output = command
+        .args(["--quiet", "--timeout", ANSWERS_WITHIN])
+        .args(arguments)
+        .output()
+        .context("can't run rabbitmqctl")?;
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    if !output.status.success() {
+        bail!("rabbitmqctl {}: {}", arguments.join(" "), said.trim());
+    }
+    Ok(said.trim().to_owned())
 }
 
 /// Erlang starts a port mapper in the background if there is none; that one would outlive us, so we start it.

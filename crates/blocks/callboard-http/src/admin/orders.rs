@@ -1,4 +1,4 @@
-//! Pausing and resuming, and the rate of event handlers.
+//! Pausing and resuming, the rate of event handlers, and rebuilds that nobody wants any more.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,6 +21,17 @@ pub(super) struct Pause {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resume {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelRebuild {}
+
+#[derive(Serialize)]
+pub(super) struct Cancelled {
+    log: String,
+    name: String,
+    rebuild: &'static str,
+}
 
 #[derive(Serialize)]
 pub(super) struct Changed {
@@ -90,6 +101,20 @@ pub(super) async fn rate(
         admin.administer.order_rate(&log, &name, to).await?;
         let from = found.events_per_second;
         Ok(Json(RateChanged { log, name, from, to }))
+    })
+    .await
+}
+
+pub(super) async fn cancel_rebuild(
+    State(admin): State<Admin>,
+    Named { log, name }: Named,
+    JsonBody(CancelRebuild {}): JsonBody<CancelRebuild>,
+) -> Result<Json<Cancelled>, Problem> {
+    to_the_end(async move {
+        admin.find(&log, &name).await?;
+        admin.administer.cancel_rebuild(&log, &name).await?;
+        let rebuild = "cancelled";
+        Ok(Json(Cancelled { log, name, rebuild }))
     })
     .await
 }

@@ -110,6 +110,11 @@ impl Administer for Administered {
         ready(Ok(())).boxed()
     }
 
+    fn cancel_rebuild<'a>(&'a self, _: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
+        let refused = Err(AdminError::Refused("toy.manager is rebuilt by nobody".into()));
+        ready(if name == "fussy" { Ok(()) } else { refused }).boxed()
+    }
+
     fn parking(&self, _: &str, name: &str) -> Option<Arc<dyn Parking>> {
         (name == "fussy").then(|| Arc::new(self.fussy.clone()) as Arc<dyn Parking>)
     }
@@ -327,4 +332,23 @@ async fn parked_events_are_listed_retried_and_discarded_over_http() {
     assert_eq!(ops.positions().await, []);
     ops.get("/toy/manager/parked").await.problem(409, "never-parks");
     ops.get("/toy/none/parked").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_rebuild_is_cancelled_or_it_is_said_why_not() {
+    let ops = Ops::new();
+    let cancelled = ops.post("/toy/fussy/rebuild/cancel", json!({})).await;
+    assert_eq!(cancelled.status, 200);
+    let expected = json!({ "log": "toy", "name": "fussy", "rebuild": "cancelled" });
+    assert_eq!(cancelled.json(), expected);
+    let refused = ops.post("/toy/manager/rebuild/cancel", json!({})).await;
+    assert_eq!(refused.status, 409);
+    assert_eq!(refused.json()["detail"], "toy.manager is rebuilt by nobody");
+    assert_eq!(ops.post("/toy/nobody/rebuild/cancel", json!({})).await.status, 404);
+    assert_eq!(
+        ops.post("/toy/fussy/rebuild/cancel", json!({ "now": true }))
+            .await
+            .status,
+        400
+    );
 }

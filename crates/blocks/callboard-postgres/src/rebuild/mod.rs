@@ -3,6 +3,7 @@
 //! A row in `callboard.rebuilds` asks for it and holds how far it is; whoever locks the row does the
 //! next chunk, in one transaction, so any number of replicas may try and a killed one is followed.
 
+mod cancel;
 mod chunk;
 mod job;
 mod operator;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{Database, within};
 use crate::projection::{Failure, Table};
 
+pub use cancel::cancel_rebuild;
 pub use operator::{Rebuildable, drop_replaced, pause_rebuild, rebuild_projection, resume_rebuild, undo_rebuild};
 pub(crate) use progress::rebuild_of;
 pub use progress::{RebuildStatus, Replaced};

@@ -12,7 +12,7 @@ use crate::error::PostgresError;
 use crate::projection::version_of;
 
 /// A chunk of a rebuild ends within this time.
-const CHUNK_TIMEOUT: &str = "set local lock_timeout = '20s'";
+pub(super) const CHUNK_TIMEOUT: &str = "set local lock_timeout = '20s'";
 /// Nobody who reads the table waits longer behind us.
 const READERS_TIMEOUT: &str = "set local lock_timeout = '100ms'";
 
@@ -47,7 +47,7 @@ impl Rebuildable {
         }
     }
 
-    fn refused(&self, reason: String) -> PostgresError {
+    pub(super) fn refused(&self, reason: String) -> PostgresError {
         PostgresError::Refused {
             log: self.log.into(),
             name: self.name.into(),
@@ -231,7 +231,7 @@ async fn set_state(
     }
 }
 
-async fn deadline<T>(
+pub(super) async fn deadline<T>(
     database: &Database,
     work: impl Future<Output = Result<T, PostgresError>>,
 ) -> Result<T, PostgresError> {
@@ -240,7 +240,7 @@ async fn deadline<T>(
         .unwrap_or_else(|_| Err(PostgresError::Unreachable(sqlx::Error::PoolTimedOut)))
 }
 
-async fn transaction(
+pub(super) async fn transaction(
     database: &Database,
     lock_timeout: &'static str,
     what: &'static str,
@@ -254,7 +254,7 @@ async fn transaction(
 }
 
 /// The VERSION of its checkpoint, whatever its state; `None` without a checkpoint.
-async fn version_of_table(
+pub(super) async fn version_of_table(
     connection: &mut PgConnection,
     projection: Rebuildable,
 ) -> Result<Option<i32>, PostgresError> {
@@ -315,7 +315,7 @@ async fn store(
 }
 
 /// Calls a function of the migrations; what it refuses it says in words for the operator.
-async fn call(
+pub(super) async fn call(
     connection: &mut PgConnection,
     projection: Rebuildable,
     statement: &'static str,

@@ -68,10 +68,15 @@ impl Listener {
 impl Outsider {
     /// Connects to the broker of `AMQP_URL`.
     pub async fn connect() -> Self {
+        Self::connect_to(&amqp_url()).await
+    }
+
+    /// Connects to another broker.
+    pub async fn connect_to(url: &str) -> Self {
         let properties = ConnectionProperties::default().with_connection_name("callboard-test outsider".into());
-        let connection = Connection::connect(&amqp_url(), properties).await;
+        let connection = Connection::connect(url, properties).await;
         Self {
-            connection: connection.expect("the broker of AMQP_URL can be reached"),
+            connection: connection.expect("the broker can be reached"),
         }
     }
 
@@ -134,6 +139,31 @@ impl Outsider {
         declared.expect("it is declared");
     }
 
+    /// Binds a queue of its own to all events that takes so few and rejects the others: the broker then
+    /// confirms each publish negatively, though other queues took the message.
+    pub async fn reject_beyond(&self, topology: &Topology, queue: &str, length: i64) {
+        let channel = self.channel().await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(length));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let name = || short(queue).expect("a short name");
+        let declared = channel.queue_declare(name(), options, arguments).await;
+        declared.expect("it is declared");
+        let exchange = short(&topology.events()).expect("a short name");
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        let bound = channel.queue_bind(name(), exchange, "#".into(), options, none).await;
+        bound.expect("anyone may bind");
+    }
+
+    /// How many messages wait in a queue for somebody to take them; `None` when there is no such queue.
+    pub async fn waiting(&self, queue: &str) -> Option<u32> {
+        self.passively(queue).await.map(|(waiting, _)| waiting)
+    }
+
     /// Deletes a queue, whoever consumes it.
     pub async fn delete_queue(&self, queue: &str) {
         let (name, options) = (short(queue).expect("a short name"), QueueDeleteOptions::default());
@@ -153,17 +183,18 @@ impl Outsider {
 
     /// How many consumers a queue has; `None` when there is no such queue.
     pub async fn consumers(&self, queue: &str) -> Option<u32> {
+        self.passively(queue).await.map(|(_, consumers)| consumers)
+    }
+
+    async fn passively(&self, queue: &str) -> Option<(u32, u32)> {
         let options = QueueDeclareOptions {
             passive: true,
             ..Default::default()
         };
         let name = short(queue).expect("a short name");
-        let queue = self
-            .channel()
-            .await
-            .queue_declare(name, options, FieldTable::default())
-            .await;
-        queue.ok().map(|queue| queue.consumer_count())
+        let channel = self.channel().await;
+        let queue = channel.queue_declare(name, options, FieldTable::default()).await;
+        queue.ok().map(|queue| (queue.message_count(), queue.consumer_count()))
     }
 
     /// Publishes an event as a relay of `log` does, to that exchange.

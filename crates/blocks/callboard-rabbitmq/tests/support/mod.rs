@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use callboard::log::{Append, LogReader, LogStore, NewEvent, Source};
 use callboard::memory::MemoryLog;
-use callboard::relay::RelayStore;
+use callboard::relay::{Published, RelayStore};
 use callboard::{Metadata, Position, Recorded, StreamName, Version, to_json};
 use callboard_rabbitmq::testing::{Sandbox, amqp_url};
 use callboard_rabbitmq::{RelayHandle, RelayStatus, message};
@@ -77,7 +77,7 @@ pub struct MemoryRelayStore(Arc<Mutex<Stored>>);
 
 #[derive(Default)]
 struct Stored {
-    published: Position,
+    published: Published,
     lease: Option<(Uuid, Instant)>,
     /// Everybody gets the lease.
     lenient: bool,
@@ -93,13 +93,15 @@ impl MemoryRelayStore {
         })))
     }
 
-    /// The operator's rewind, or a stale number.
-    pub fn put_back_to(&self, published: Position) {
-        self.0.lock().unwrap().published = published;
+    /// The operator's rewind.
+    pub fn put_back_to(&self, position: Position) {
+        let published = &mut self.0.lock().unwrap().published;
+        published.position = position;
+        published.generation += 1;
     }
 
     pub fn stored(&self) -> Position {
-        self.0.lock().unwrap().published
+        self.0.lock().unwrap().published.position
     }
 
     /// Every move of `published`, from where to where.
@@ -132,17 +134,17 @@ impl RelayStore for MemoryRelayStore {
         Ok(())
     }
 
-    async fn published(&self) -> Result<Position, Source> {
-        Ok(self.stored())
+    async fn published(&self) -> Result<Published, Source> {
+        Ok(self.0.lock().unwrap().published)
     }
 
-    async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
+    async fn advance(&self, from: Published, to: Position) -> Result<bool, Source> {
         let mut stored = self.0.lock().unwrap();
         if stored.published != from {
             return Ok(false);
         }
-        stored.published = to;
-        stored.moves.push((from, to));
+        stored.published.position = to;
+        stored.moves.push((from.position, to));
         Ok(true)
     }
 }

@@ -1,66 +1,58 @@
-//! The log against what clients were told, and against itself.
+//! A log against what clients were told, and against itself.
 
 use std::collections::{HashMap, HashSet};
 
-use callboard::Recorded;
-use conformance::model::Verb;
+use callboard::{Event, Recorded};
+use serde_json::Value;
 use uuid::Uuid;
-use warehouse::WarehouseEvent;
 
 use super::Findings;
-use crate::ledger::{Command, Fate, Receipt, Sent};
+use crate::ledger::{Command, Fate, Made, Receipt, Sent};
+use crate::world::LOG;
 
-type Event = Recorded<WarehouseEvent>;
-
-/// Positions, streams, receipts, clients' order, notifications.
-pub fn check(events: &[Event], sent: &[Sent], findings: &mut Findings) {
+/// Positions, versions, receipts, clients' order. `is_own` says which events no client has asked for.
+pub fn check<E: Event>(events: &[Recorded<E>], sent: &[Sent], is_own: impl Fn(&E) -> bool, findings: &mut Findings) {
     positions(events, findings);
-    streams(events, findings);
+    versions(events, findings);
     receipts(events, sent, findings);
-    unasked(events, sent, findings);
-    notified(events, findings);
+    unasked(events, sent, is_own, findings);
+}
+
+/// An event for a finding.
+pub fn shown<E: Event>(event: &Recorded<E>) -> String {
+    event
+        .encode()
+        .map_or_else(|error| error.to_string(), |event| format!("{event:?}"))
 }
 
 /// From 1 on without a gap, each with the id of the one before.
-fn positions(events: &[Event], findings: &mut Findings) {
+fn positions<E: Event>(events: &[Recorded<E>], findings: &mut Findings) {
     let mut previous = Uuid::nil();
     for (event, position) in events.iter().zip(1..) {
         if event.position.get() != position || event.previous_id != previous {
-            let what = format!("at {position} is {event:?} after {previous}");
+            let what = format!("at {position} is {} after {previous}", shown(event));
             findings.disordered.push(what);
         }
         previous = event.id;
     }
 }
 
-/// Versions without a gap, and quantities that follow from each other.
-fn streams(events: &[Event], findings: &mut Findings) {
-    let mut states: HashMap<&str, (u64, i64)> = HashMap::new();
+/// From 1 on without a gap in each stream.
+fn versions<E: Event>(events: &[Recorded<E>], findings: &mut Findings) {
+    let mut versions: HashMap<&str, u64> = HashMap::new();
     for event in events {
-        let (version, on_hand) = states.entry(event.stream.as_str()).or_default();
-        let left = match &event.event {
-            WarehouseEvent::ProductQuantityIncreased(event) => {
-                *on_hand += event.quantity.get();
-                event.quantity_on_hand.get()
-            }
-            WarehouseEvent::ProductQuantityShipped(event) => {
-                *on_hand -= event.quantity.get();
-                event.quantity_on_hand.get()
-            }
-            WarehouseEvent::NotifiedLowProductQuantity(_) => *on_hand,
-        };
+        let version = versions.entry(event.stream.as_str()).or_default();
         *version += 1;
         if event.version.get() != *version {
-            findings.disordered.push(format!("not version {version}: {event:?}"));
-        }
-        if left != *on_hand || left < 0 {
-            findings.wrong.push(format!("{on_hand} should be left: {event:?}"));
+            findings
+                .disordered
+                .push(format!("not version {version}: {}", shown(event)));
         }
     }
 }
 
-/// Each accepted command's event is there, as its receipt says, and behind all that its client knew.
-fn receipts(events: &[Event], sent: &[Sent], findings: &mut Findings) {
+/// Each accepted command's events are there, as its receipt says, and behind all that its client knew.
+fn receipts<E: Event>(events: &[Recorded<E>], sent: &[Sent], findings: &mut Findings) {
     let mut taken = HashSet::new();
     for Sent { command, after, fate } in sent {
         let Fate::Done(receipt) = fate else {
@@ -69,17 +61,28 @@ fn receipts(events: &[Event], sent: &[Sent], findings: &mut Findings) {
             }
             continue;
         };
-        let place = usize::try_from(receipt.position).ok().and_then(|at| at.checked_sub(1));
-        let event = place.and_then(|place| events.get(place));
-        if !event.is_some_and(|event| is(event, command, receipt)) {
+        for made in &receipt.events {
+            let event = at(events, made.position);
+            if !event.is_some_and(|event| is(event, command, made)) {
+                let event = event.map(shown);
+                findings
+                    .lost
+                    .push(format!("{command:?} has {made:?}, but there is {event:?}"));
+            }
+            if !taken.insert(made.id) {
+                findings.lost.push(format!("{command:?} has another's {made:?}"));
+            }
+        }
+        if !does(events, command, receipt) {
             findings
                 .lost
-                .push(format!("{command:?} has {receipt:?}, but there is {event:?}"));
+                .push(format!("not what {command:?} asks for: {receipt:?}"));
         }
-        if !taken.insert(receipt.id) {
-            findings.lost.push(format!("{command:?} has another's {receipt:?}"));
-        }
-        if receipt.position <= *after {
+        let first = receipt
+            .events
+            .first()
+            .map_or(receipt.position + 1, |made| made.position);
+        if first <= *after {
             findings
                 .disordered
                 .push(format!("{command:?} after {after}: {receipt:?}"));
@@ -87,69 +90,52 @@ fn receipts(events: &[Event], sent: &[Sent], findings: &mut Findings) {
     }
 }
 
-fn is(event: &Event, command: &Command, receipt: &Receipt) -> bool {
-    let (event_type, sku, quantity) = match &event.event {
-        WarehouseEvent::ProductQuantityIncreased(event) => (Verb::Increase, &event.sku, event.quantity),
-        WarehouseEvent::ProductQuantityShipped(event) => (Verb::Ship, &event.sku, event.quantity),
-        WarehouseEvent::NotifiedLowProductQuantity(_) => return false,
-    };
-    let named = callboard::Event::event_type(&event.event).name;
-    event.id == receipt.id
-        && event.version.get() == receipt.version
-        && named == receipt.event_type
+fn at<E>(events: &[Recorded<E>], position: u64) -> Option<&Recorded<E>> {
+    events.get(usize::try_from(position).ok()?.checked_sub(1)?)
+}
+
+fn is<E: Event>(event: &Recorded<E>, command: &Command, made: &Made) -> bool {
+    event.id == made.id
+        && event.version.get() == made.version
+        && event.stream.as_str() == made.stream
+        && event.event.event_type().name == made.event_type
         && event.metadata.correlation_id.as_deref() == Some(command.key.as_str())
-        && (event_type, sku.to_string(), quantity.get()) == (command.verb, command.sku.clone(), command.quantity)
 }
 
-/// Each event that is no notification is somebody's receipt.
-fn unasked(events: &[Event], sent: &[Sent], findings: &mut Findings) {
-    let ids: HashSet<Uuid> = sent
-        .iter()
-        .filter_map(|sent| match &sent.fate {
-            Fate::Done(receipt) => Some(receipt.id),
-            _ => None,
-        })
-        .collect();
-    let asked = |event: &&Event| ids.contains(&event.id) || is_notification(event);
-    for event in events.iter().filter(|event| !asked(event)) {
-        findings.doubled.push(format!("no receipt is of {event:?}"));
+/// One of its events is what the command asks for; commands of the warehouse always change something.
+fn does<E: Event>(events: &[Recorded<E>], command: &Command, receipt: &Receipt) -> bool {
+    if receipt.events.is_empty() {
+        return command.log != LOG;
     }
+    let of_it = |made: &&Made| made.event_type == command.makes && made.stream.ends_with(&command.about);
+    let made = receipt.events.iter().find(of_it);
+    // One that isn't there is found before.
+    made.is_some_and(|made| at(events, made.position).is_none_or(|event| says(event, &command.body)))
 }
 
-/// The notifications in a log.
-pub fn notifications(events: &[Event]) -> impl Iterator<Item = &Event> {
-    events.iter().filter(|event| is_notification(event))
+/// What a body has in common with an event's data is the same.
+fn says<E: Event>(event: &Recorded<E>, body: &Value) -> bool {
+    let data = event
+        .event
+        .encode()
+        .map(|data| serde_json::from_str::<Value>(data.get()));
+    let (Ok(Ok(data)), Some(body)) = (data, body.as_object()) else {
+        return false;
+    };
+    body.iter()
+        .all(|(name, value)| data.get(name).is_none_or(|is| is == value))
 }
 
-fn is_notification(event: &Event) -> bool {
-    matches!(event.event, WarehouseEvent::NotifiedLowProductQuantity(_))
-}
-
-/// Each shipment that leaves a low quantity has one notification, and they are in its order.
-fn notified(events: &[Event], findings: &mut Findings) {
-    let mut expected: HashMap<Uuid, &Event> = HashMap::new();
+/// Each event that no service has made by itself is in somebody's receipt.
+fn unasked<E: Event>(events: &[Recorded<E>], sent: &[Sent], is_own: impl Fn(&E) -> bool, findings: &mut Findings) {
+    let made = sent.iter().filter_map(|sent| match &sent.fate {
+        Fate::Done(receipt) => Some(&receipt.events),
+        _ => None,
+    });
+    let ids: HashSet<Uuid> = made.flatten().map(|made| made.id).collect();
     for event in events {
-        if matches!(&event.event, WarehouseEvent::ProductQuantityShipped(shipped) if shipped.quantity_on_hand.is_low())
-        {
-            expected.insert(event.id, event);
+        if !ids.contains(&event.id) && !is_own(&event.event) {
+            findings.doubled.push(format!("no receipt is of {}", shown(event)));
         }
-    }
-    let mut last = 0;
-    for event in notifications(events) {
-        let cause = event.metadata.causation_id.and_then(|id| expected.remove(&id));
-        let Some(cause) = cause else {
-            findings.doubled.push(format!("nothing calls for {event:?}"));
-            continue;
-        };
-        let cause = cause.position.get();
-        if cause < last || event.position.get() < cause {
-            findings
-                .disordered
-                .push(format!("the cause of {event:?} is at {cause}"));
-        }
-        last = cause;
-    }
-    for event in expected.into_values() {
-        findings.lost.push(format!("nobody was told of {event:?}"));
     }
 }

@@ -1,20 +1,27 @@
-//! Whether anything is lost, doubled or out of order: the log against the receipts, the feed and the
-//! views against the log.
+//! Whether anything is lost, doubled or out of order: each log against the receipts, and its feed and
+//! its views against it.
 
+mod fees;
 mod log;
+mod posts;
 mod settle;
 mod stores;
+mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod views;
+mod warehouse;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use ::warehouse::Warehouse;
+use anyhow::{Context as _, Result};
 use callboard::log::LogReader;
-use callboard::{Position, Recorded};
-use warehouse::WarehouseEvent;
+use callboard::{Context, Log, Position, Recorded};
+use callboard_postgres::PgLog;
+use finance::Finance;
+use tickets::Tickets;
 
 use crate::world::World;
 
@@ -57,10 +64,14 @@ impl Findings {
 /// What a check has seen.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// How many events the log holds.
+    /// How many events the logs hold.
     pub events: usize,
     /// How many of them are notifications.
     pub notifications: usize,
+    /// How many of them are late fees.
+    pub fees: usize,
+    /// How many tickets' events were posted.
+    pub posts: usize,
     /// What must not be.
     pub findings: Findings,
 }
@@ -87,24 +98,51 @@ async fn look(world: &World) -> Result<Checked> {
     settle::resolve(world).await?;
     settle::at_rest(world).await?;
     let mut checked = Checked::default();
-    let events = read(world, &mut checked.findings).await?;
-    checked.events = events.len();
-    log::check(&events, &world.ledger.sent(), &mut checked.findings);
-    checked.notifications = log::notifications(&events).count();
-    views::check(world, &events, &mut checked.findings).await;
-    tally::check(world, &events, &mut checked.findings).await?;
-    stores::check(world, &mut checked.findings).await?;
+    let findings = &mut checked.findings;
+    let events = context::<Warehouse>(world, warehouse::is_notification, findings).await?;
+    warehouse::check(&events, findings);
+    views::check(world, &events, findings).await;
+    tally::check(world, &events, findings).await?;
+    let of_tickets = context::<Tickets>(world, |_| false, findings).await?;
+    posts::check(&of_tickets, &world.receiver.received(), findings);
+    let of_finance = context::<Finance>(world, fees::is_own, findings).await?;
+    fees::check(&of_finance, findings);
+    stores::check(world, findings).await?;
+    checked.events = events.len() + of_tickets.len() + of_finance.len();
+    checked.notifications = warehouse::notifications(&events).count();
+    checked.fees = fees::fees(&of_finance).count();
+    checked.posts = posts::posted(&of_tickets).count();
     Ok(checked)
 }
 
-/// The whole log, and whether each projector's event feed shows just that.
-async fn read(world: &World, findings: &mut Findings) -> Result<Vec<Recorded<WarehouseEvent>>> {
-    let (mut events, mut after) = (Vec::new(), Position::START);
+/// A log against itself and what clients were told of it, and its feed and its tables against the log.
+/// `is_own` says of which events a service is the author.
+async fn context<C: Context<Log = C> + Log>(
+    world: &World,
+    is_own: fn(&C::Event) -> bool,
+    findings: &mut Findings,
+) -> Result<Vec<Recorded<C::Event>>> {
+    let events = read::<C>(world, findings).await?;
+    let sent: Vec<_> = world
+        .ledger
+        .sent()
+        .iter()
+        .filter(|sent| sent.command.log == C::NAME)
+        .cloned()
+        .collect();
+    log::check(&events, &sent, is_own, findings);
+    tables::check::<C>(world, &events, findings).await?;
+    Ok(events)
+}
+
+/// A whole log, and whether each projector's event feed shows just that.
+async fn read<L: Log>(world: &World, findings: &mut Findings) -> Result<Vec<Recorded<L::Event>>> {
+    let (log, mut events, mut after) = (PgLog::new::<L>(&world.connections), Vec::new(), Position::START);
     let apis = world.apis();
     loop {
-        let page = world.log.read(after, PAGE).await.context("reading the log")?.events;
+        let page = log.read(after, PAGE).await.context("reading the log")?.events;
         for api in &apis {
-            views::feed(api, after, &page, findings).await?;
+            views::feed(api, L::NAME, after, &page, findings).await?;
         }
         let Some(last) = page.last() else {
             return Ok(events);

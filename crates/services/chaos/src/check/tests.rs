@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use callboard::{Event, Metadata, Position, RawEvent, Recorded, StreamName, Version, to_json};
-use conformance::model::Verb;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use warehouse::WarehouseEvent;
 use warehouse::low_stock::LowStock;
 use warehouse::products::Products;
 
-use super::{Findings, log, tally, views};
-use crate::ledger::{Command, Fate, Receipt, Sent};
+use super::{Findings, log, tally, views, warehouse as goods};
+use crate::ledger::{Command, Fate, Made, Receipt, Sent};
 use crate::tally::{Tally, TallyRow};
 
 fn id(position: u64) -> Uuid {
@@ -70,39 +69,49 @@ fn events() -> Vec<Recorded<WarehouseEvent>> {
     ]
 }
 
-fn sent(key: &str, verb: Verb, quantity: i64, after: u64, position: u64) -> Sent {
-    let event_type = if verb == Verb::Increase { IN } else { OUT };
+fn sent(key: &str, makes: &'static str, quantity: i64, after: u64, position: u64) -> Sent {
     Sent {
         command: Command {
             key: key.into(),
             client: 1,
             number: position,
-            verb,
-            sku: "a".into(),
-            quantity,
+            log: "warehouse",
+            path: "/warehouse/products/a/…".into(),
+            body: json!({ "quantity": quantity }),
+            about: "a".into(),
+            makes,
         },
         after,
         fate: Fate::Done(Receipt {
             position,
-            id: id(position),
-            event_type: event_type.into(),
-            version: position,
+            events: vec![Made {
+                position,
+                id: id(position),
+                event_type: makes.into(),
+                stream: "product-a".into(),
+                version: position,
+            }],
         }),
     }
 }
 
 fn all_sent() -> Vec<Sent> {
     vec![
-        sent("one", Verb::Increase, 10, 0, 1),
-        sent("two", Verb::Ship, 6, 1, 2),
-        sent("three", Verb::Ship, 1, 2, 3),
+        sent("one", IN, 10, 0, 1),
+        sent("two", OUT, 6, 1, 2),
+        sent("three", OUT, 1, 2, 3),
     ]
 }
 
 /// How many are lost, doubled, out of order and wrong.
 fn found(events: &[Recorded<WarehouseEvent>], sent: &[Sent]) -> [usize; 4] {
     let mut findings = Findings::default();
-    log::check(events, sent, &mut findings);
+    log::check(events, sent, goods::is_notification, &mut findings);
+    goods::check(events, &mut findings);
+    counted(findings)
+}
+
+fn counted(findings: Findings) -> [usize; 4] {
     let Findings {
         lost,
         doubled,
@@ -115,13 +124,13 @@ fn found(events: &[Recorded<WarehouseEvent>], sent: &[Sent]) -> [usize; 4] {
 #[test]
 fn a_log_that_is_as_it_should_be_passes() {
     assert_eq!(found(&events(), &all_sent()), [0; 4]);
-    assert_eq!(log::notifications(&events()).count(), 2);
+    assert_eq!(goods::notifications(&events()).count(), 2);
 }
 
 #[test]
 fn an_accepted_command_that_the_log_lacks_is_lost() {
     let mut sent = all_sent();
-    sent.push(self::sent("four", Verb::Ship, 1, 3, 6));
+    sent.push(self::sent("four", OUT, 1, 3, 6));
     assert_eq!(found(&events(), &sent), [1, 0, 0, 0]);
 }
 
@@ -130,8 +139,21 @@ fn a_receipt_of_somebody_elses_event_is_a_lost_command() {
     let mut sent = all_sent();
     sent[2].fate = sent[1].fate.clone();
     let [lost, doubled, ..] = found(&events(), &sent);
-    assert_eq!(lost, 2, "neither its event nor an event of its own");
+    assert_eq!(lost, 3, "another's key, another's event, and not what was asked for");
     assert_eq!(doubled, 1, "and an event that nobody was told of");
+}
+
+#[test]
+fn a_receipt_that_says_other_than_the_command_is_a_lost_command() {
+    let mut sent = all_sent();
+    sent[1].command.body = json!({ "quantity": 5 });
+    assert_eq!(found(&events(), &sent), [1, 0, 0, 0]);
+    let mut sent = all_sent();
+    sent[1].command.about = "b".into();
+    assert_eq!(found(&events(), &sent), [1, 0, 0, 0]);
+    let mut sent = all_sent();
+    sent[1].command.makes = IN;
+    assert_eq!(found(&events(), &sent), [1, 0, 0, 0]);
 }
 
 #[test]

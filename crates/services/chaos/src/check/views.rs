@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use callboard::projection::EventOf;
 use callboard::{Position, Projection, Recorded};
 use conformance::Api;
 use serde_json::Value;
+use warehouse::WarehouseEvent;
 use warehouse::low_stock::LowStock;
 use warehouse::products::Products;
-use warehouse::{Warehouse, WarehouseEvent};
 
 use super::{Findings, PAGE};
-use crate::world::{LOG, World};
+use crate::world::World;
 
 /// Each projector's pages are the log, folded.
 pub async fn check(world: &World, events: &[Recorded<WarehouseEvent>], findings: &mut Findings) {
@@ -25,16 +26,16 @@ pub async fn check(world: &World, events: &[Recorded<WarehouseEvent>], findings:
 }
 
 /// The rows of a projection, in the order of their keys, as they are shown.
-pub fn fold<P: Projection<Log = Warehouse>>(events: &[Recorded<WarehouseEvent>]) -> Vec<Value> {
+pub fn fold<P: Projection>(events: &[Recorded<EventOf<P>>]) -> Vec<Value> {
     let rows = rows::<P>(events).into_iter().map(serde_json::to_value);
     rows.collect::<Result<_, _>>().expect("a row is plain data")
 }
 
 /// The rows of a projection, in the order of their keys.
-pub fn rows<P: Projection<Log = Warehouse>>(events: &[Recorded<WarehouseEvent>]) -> Vec<P::Row> {
+pub fn rows<P: Projection>(events: &[Recorded<EventOf<P>>]) -> Vec<P::Row> {
     let mut rows: BTreeMap<P::Key, P::Row> = BTreeMap::new();
     for event in events {
-        for key in P::keys(&event.event) {
+        for key in P::keys_recorded(event) {
             let row = rows.remove(&key);
             if let Some(row) = P::fold(&key, row, event) {
                 rows.insert(key, row);
@@ -57,12 +58,12 @@ pub fn compare(view: &str, expected: &[Value], shown: &[Value], findings: &mut F
 }
 
 /// A page of a projector's event feed is the same page of the log.
-pub async fn feed(api: &Api, after: Position, page: &[Recorded], findings: &mut Findings) -> Result<()> {
-    let path = format!("/logs/{LOG}/events?after={after}&limit={PAGE}");
+pub async fn feed(api: &Api, log: &str, after: Position, page: &[Recorded], findings: &mut Findings) -> Result<()> {
+    let path = format!("/logs/{log}/events?after={after}&limit={PAGE}");
     let answer = api.get(&path).try_send().await.context("asking the event feed")?;
     let shown = answer.with_status(200).rows().to_vec();
-    let public = page.iter().map(|event| serde_json::to_value(event.to_public(LOG)));
+    let public = page.iter().map(|event| serde_json::to_value(event.to_public(log)));
     let expected: Vec<_> = public.collect::<Result<_, _>>().context("an event is plain data")?;
-    compare("the event feed", &expected, &shown, findings);
+    compare(&format!("the event feed of {log}"), &expected, &shown, findings);
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::world::{LOG, World, subscribers};
 /// Takes something away.
 pub async fn remove(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> {
     let _up = world.servers.broker_is_up().await;
-    let (queue, meddler) = (queue(world, dice), &world.meddler);
+    let (queue, meddler) = (any_queue(world, dice), &world.meddler);
     let done = match fault {
         Fault::PurgeQueue => {
             // Nothing to purge is as good: another fault was there before.
@@ -28,7 +28,7 @@ pub async fn remove(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> 
 pub async fn foreign(world: &World, dice: &mut Dice) -> Result<()> {
     let _up = world.servers.broker_is_up().await;
     let body = world.ledger.foreign_message();
-    let slipped = world.meddler.slip_bytes(&queue(world, dice), body.as_bytes()).await;
+    let slipped = world.meddler.slip_bytes(&any_queue(world, dice), body.as_bytes()).await;
     Ok(slipped?)
 }
 
@@ -52,9 +52,23 @@ pub async fn repeat(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> 
     Ok(())
 }
 
+/// One that there is much load on, or any.
+fn any_queue(world: &World, dice: &mut Dice) -> String {
+    let all = subscribers();
+    if dice.below(2) == 0 {
+        queue(world, dice)
+    } else {
+        of(world, &all, dice)
+    }
+}
+
+/// One of the log that messages are made of.
 fn queue(world: &World, dice: &mut Dice) -> String {
-    // One that there is a load on; what is slipped in is of its log.
     let subscribers: Vec<_> = subscribers().into_iter().filter(|(log, _)| *log == LOG).collect();
+    of(world, &subscribers, dice)
+}
+
+fn of(world: &World, subscribers: &[(&str, &str)], dice: &mut Dice) -> String {
     let number = usize::try_from(dice.below(subscribers.len() as u64)).unwrap_or(0);
     let (log, subscriber) = subscribers[number];
     world.sandbox.topology.queue(log, subscriber)

@@ -68,6 +68,8 @@ pub enum Fault {
     SecondRelay,
     /// Clients go away in the middle of their commands
     ClientsVanish,
+    /// Whoever tickets are posted to answers 503 for a while, or drops connections
+    FailWebhook,
     /// kill -9 of the broker, and a new start
     KillBroker,
     /// kill -9 of the broker, and a new start without any of its data
@@ -121,6 +123,10 @@ impl Fault {
             Self::SecondRelay => relays::second(world, dice).await,
             Self::ClientsVanish => {
                 world.ledger.let_vanish(20 + dice.below(30));
+                Ok(())
+            }
+            Self::FailWebhook => {
+                network::receiver(world, dice).await;
                 Ok(())
             }
             Self::KillBroker => world.servers.restart(Restart::Broker).await,

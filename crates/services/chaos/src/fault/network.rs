@@ -1,9 +1,10 @@
-//! Networks between services and servers.
+//! Networks between services and servers, and what services call.
 
 use std::time::Duration;
 
 use callboard_rabbitmq::testing::Proxy;
 use conformance::random::Dice;
+use tickets::ticket_webhook::receiver::Behaviour;
 
 use super::Fault;
 use crate::patience;
@@ -23,6 +24,19 @@ pub async fn database(fault: Fault, world: &World, dice: &mut Dice) {
         let longest = if fault == Fault::LoseAnswers { 60 } else { 1_500 };
         fail(fault, proxies.clone(), Duration::from_millis(5 + dice.below(longest))).await;
     }
+}
+
+/// Whoever tickets are posted to has trouble.
+pub async fn receiver(world: &World, dice: &mut Dice) {
+    let trouble = if dice.below(2) == 0 {
+        Behaviour::Status(503)
+    } else {
+        Behaviour::Drop
+    };
+    world.receiver.always("", trouble);
+    patience::pause(Duration::from_millis(200 + dice.below(1_800))).await;
+    // All trouble is over, also what another one of these has begun meanwhile.
+    world.receiver.recover();
 }
 
 fn some<'a>(world: &'a World, dice: &mut Dice) -> Vec<(&'a Proxy, &'a Proxy)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use callboard::Position;
 use callboard::log::{LogReader, Source};
-use callboard::relay::RelayStore;
+use callboard::relay::{Published, RelayStore};
 use callboard_postgres::{PgRelayStore, rewind_relay};
 use callboard_rabbitmq::Relay;
 use conformance::random::Dice;
@@ -61,15 +61,15 @@ impl RelayStore for Stale {
         Ok(())
     }
 
-    async fn published(&self) -> Result<Position, Source> {
-        let published = self.store.published().await?;
+    async fn published(&self) -> Result<Published, Source> {
+        let mut published = self.store.published().await?;
         if self.is_stale.swap(false, Ordering::Relaxed) {
-            return Ok(Position::new(published.get().saturating_sub(self.behind)));
+            published.position = Position::new(published.position.get().saturating_sub(self.behind));
         }
         Ok(published)
     }
 
-    async fn advance(&self, from: Position, to: Position) -> Result<bool, Source> {
+    async fn advance(&self, from: Published, to: Position) -> Result<bool, Source> {
         self.store.advance(from, to).await
     }
 }

@@ -86,6 +86,11 @@ impl Administer for MemoryAdmin {
         ready(store.map(|store| store.order_rate(rate))).boxed()
     }
 
+    fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
+        let refused = || AdminError::Refused("Nothing in memory is ever rebuilt: it is built with each start.".into());
+        ready(self.gate(log, name).and_then(|_| Err(refused()))).boxed()
+    }
+
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>> {
         find(&self.parkings, log, name)
     }

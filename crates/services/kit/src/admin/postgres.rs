@@ -6,7 +6,8 @@ use callboard::parking::Parking;
 use callboard::pipeline::EventsPerSecond;
 use callboard_http::{AdminError, AdminSubscriber, Administer};
 use callboard_postgres::{
-    Database, PostgresError, SubscriberStatus, order_handler_rate, pause_subscriber, resume_subscriber, status,
+    Database, PostgresError, Rebuildable, SubscriberStatus, cancel_rebuild, order_handler_rate, pause_subscriber,
+    resume_subscriber, status,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -14,7 +15,7 @@ use futures::future::BoxFuture;
 use super::find;
 use crate::contexts::LOGS;
 use crate::handlers::HandlerSettings;
-use crate::operator::parkings;
+use crate::operator::{parkings, projections};
 use crate::watched::{Watched, mode};
 
 /// What stands in a database.
@@ -22,6 +23,7 @@ pub(crate) struct PgAdmin {
     database: Database,
     watched: Watched,
     parkings: Vec<Arc<dyn Parking>>,
+    projections: Vec<Rebuildable>,
     /// How projections run here that nobody watches.
     unwatched: Option<&'static str>,
 }
@@ -37,6 +39,7 @@ impl PgAdmin {
             database: database.clone(),
             watched: watched.clone(),
             parkings: parkings(database, handlers).await?,
+            projections: projections().await?,
             unwatched: None,
         })
     }
@@ -86,6 +89,7 @@ impl PgAdmin {
 fn admin_error(error: PostgresError) -> AdminError {
     match error {
         PostgresError::NoSubscriber { .. } => AdminError::NoSubscriber,
+        refused @ PostgresError::Refused { .. } => AdminError::Refused(format!("{refused}.")),
         error => AdminError::Unavailable(error.into()),
     }
 }
@@ -116,6 +120,18 @@ impl Administer for PgAdmin {
         async move {
             let ordered = order_handler_rate(&self.database, log, name, rate).await;
             ordered.map_err(admin_error)
+        }
+        .boxed()
+    }
+
+    fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>> {
+        async move {
+            let mut all = self.projections.iter();
+            let found = all.find(|projection| (projection.log, projection.name) == (log, name));
+            let never = || AdminError::Refused(format!("{log}.{name} is no projection: it is never rebuilt."));
+            let projection = found.ok_or_else(never)?;
+            let cancelled = cancel_rebuild(&self.database, *projection, true).await;
+            cancelled.map(drop).map_err(admin_error)
         }
         .boxed()
     }

@@ -71,7 +71,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 
     pub(super) fn show(&self) {
-        let (published, in_flight) = (self.published, self.window.len());
+        let (published, in_flight) = (self.published.position, self.window.len());
         metrics::gauge!("callboard_relay_published", "log" => self.relay.log).set(published.get() as f64);
         metrics::gauge!("callboard_relay_in_flight", "log" => self.relay.log).set(in_flight as f64);
         self.relay.shared.status.send_if_modified(|status| {

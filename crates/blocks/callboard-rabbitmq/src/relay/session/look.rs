@@ -3,9 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use callboard::Position;
 use callboard::log::{LogReader, Slice};
-use callboard::relay::RelayStore;
+use callboard::relay::{Published, RelayStore};
 use tokio::time::timeout;
 
 use crate::relay::backlog::Offer;
@@ -24,7 +23,7 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a read of the log found, and `published` with it if that was asked for.
 pub(super) struct Look {
-    published: Option<Position>,
+    published: Option<Published>,
     limit: usize,
     slice: Slice,
 }

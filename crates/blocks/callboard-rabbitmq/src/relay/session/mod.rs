@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use callboard::error_chain;
 use callboard::log::LogReader;
-use callboard::relay::RelayStore;
-use callboard::{Position, error_chain};
+use callboard::relay::{Published, RelayStore};
 use futures::{Stream, StreamExt};
 use lapin::Event;
 use lapin::options::ConfirmSelectOptions;
@@ -36,7 +36,7 @@ type Pending<T> = Option<Pin<Box<dyn Future<Output = Result<T, RelayError>> + Se
 /// What happened.
 enum Step {
     Confirmed(Result<Confirmed, RelayError>),
-    Advanced(Result<(bool, Position), RelayError>),
+    Advanced(Result<(bool, Published), RelayError>),
     Looked(Result<Look, RelayError>),
     Event(Option<Event>),
     Woken,
@@ -53,8 +53,8 @@ pub(super) struct Session<'a, R, S> {
     window: Window,
     backlog: Backlog,
     /// As it is stored.
-    published: Position,
-    advancing: Pending<(bool, Position)>,
+    published: Published,
+    advancing: Pending<(bool, Published)>,
     looking: Pending<Look>,
     /// The log has events that are in neither the backlog nor `fresh`, for all that is known.
     behind: bool,
@@ -83,15 +83,15 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             let exchange = short(&relay.topology.events())?;
             relay.shared.status.send_modify(|status| {
                 status.connected = true;
-                status.published = published;
+                status.published = published.position;
             });
-            tracing::info!(log = relay.log, %published, "publishing");
+            tracing::info!(log = relay.log, published = %published.position, "publishing");
             Ok(Self {
                 relay,
                 connection,
                 events,
-                window: Window::new(channel, exchange, published),
-                backlog: Backlog::new(published),
+                window: Window::new(channel, exchange, published.position),
+                backlog: Backlog::new(published.position),
                 published,
                 advancing: None,
                 looking: None,
@@ -134,10 +134,11 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             self.fill()?;
             self.start_look(false);
         }
-        if self.window.confirmed() > self.published && self.advancing.is_none() {
-            let (stored, from, to) = (self.relay.store.clone(), self.published, self.window.confirmed());
+        if self.window.confirmed() > self.published.position && self.advancing.is_none() {
+            let (stored, from) = (self.relay.store.clone(), self.published);
+            let to = self.confirmed();
             self.advancing = Some(Box::pin(async move {
-                let moved = store("storing how far is published", stored.advance(from, to)).await?;
+                let moved = store("storing how far is published", stored.advance(from, to.position)).await?;
                 Ok((moved, to))
             }));
         }
@@ -261,9 +262,17 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         Ok(())
     }
 
+    /// What is to be stored: how far the broker has confirmed.
+    fn confirmed(&self) -> Published {
+        Published {
+            position: self.window.confirmed(),
+            ..self.published
+        }
+    }
+
     /// Everything that was sent is confirmed, and that is stored.
     fn is_settled(&self) -> bool {
-        self.window.is_empty() && self.advancing.is_none() && self.window.confirmed() == self.published
+        self.window.is_empty() && self.advancing.is_none() && self.confirmed() == self.published
     }
 
     /// Stores what was confirmed before the end, so that less is published twice.
@@ -276,9 +285,13 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         {
             self.published = to;
         }
-        let confirmed = self.window.confirmed();
-        if confirmed > self.published
-            && let Ok(Ok(true)) = timeout(DRAIN_WITHIN, self.relay.store.advance(self.published, confirmed)).await
+        let confirmed = self.confirmed();
+        if confirmed.position > self.published.position
+            && let Ok(Ok(true)) = timeout(
+                DRAIN_WITHIN,
+                self.relay.store.advance(self.published, confirmed.position),
+            )
+            .await
         {
             self.published = confirmed;
         }

@@ -1,0 +1,3 @@
+select published, generation
+from callboard.relays
+where log = $1
