@@ -115,7 +115,10 @@ async fn a_process_manager_advances_with_its_commands_and_never_twice() {
         .expect("an answer");
     assert_eq!(unheld, Advanced::Elsewhere(at(1)), "the log doesn't hold it");
     let kept = [command(2, 0, "another"), command(3, 0, "third")];
-    let advanced = store.advance(step(at(1), at(2), &kept), Lock::Skip).await.expect("an answer");
+    let advanced = store
+        .advance(step(at(1), at(2), &kept), Lock::Skip)
+        .await
+        .expect("an answer");
     assert_eq!(advanced, Advanced::Done);
     assert_eq!(pending(&store).await[0], first_two[0], "the first one stored wins");
     store
@@ -154,13 +157,21 @@ async fn a_process_manager_that_is_locked_halted_or_without_checkpoint_says_so()
         store.load().await.expect("a read"),
         Registration::StandBy("halted: on purpose".into())
     );
-    assert!(store.advance(step(Checkpoint::START, head, &[]), Lock::Wait).await.is_err());
+    assert!(
+        store
+            .advance(step(Checkpoint::START, head, &[]), Lock::Wait)
+            .await
+            .is_err()
+    );
     database
         .execute("update callboard.subscribers set state = 'running'; delete from callboard.checkpoints")
         .await;
     assert_eq!(store.load().await.expect("a read"), Registration::WithoutCheckpoint);
     assert!(
-        store.advance(step(Checkpoint::START, head, &[]), Lock::Skip).await.is_err(),
+        store
+            .advance(step(Checkpoint::START, head, &[]), Lock::Skip)
+            .await
+            .is_err(),
         "gone is not busy"
     );
 }

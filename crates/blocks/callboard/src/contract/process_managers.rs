@@ -218,7 +218,11 @@ async fn careful_retries<S: ProcessManagerStore, L: LogStore + Clone>(store: &S,
     record::<ItemsLog>(log, &[item("s-1", "one", 1)]).await;
     careful.catch_up(Lock::Wait).await.expect("it goes on");
     let last = told(store).await.pop();
-    assert_eq!(last.as_deref(), Some("9 s-1 1012 1312"), "what was retried is in the state");
+    assert_eq!(
+        last.as_deref(),
+        Some("9 s-1 1012 1312"),
+        "what was retried is in the state"
+    );
 
     let discarded = parking
         .discard(Position::new(5), "a typing error")

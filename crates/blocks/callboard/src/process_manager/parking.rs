@@ -11,7 +11,7 @@ use crate::error_chain;
 use crate::event::Log;
 use crate::log::{LogReader, Source};
 use crate::names::{Position, StreamName};
-use crate::parking::{Parking, ParkedEvent, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code};
+use crate::parking::{ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code};
 use crate::subscription::BATCH_MAX_EVENTS;
 
 /// How often a retry begins anew because something else was parked or discarded meanwhile.

@@ -98,10 +98,17 @@ async fn what_an_older_process_manager_does_not_know_waits_for_newer_code() {
     let mut newer = managed::<Tally<true>>(&store, &log);
     newer.catch_up(Lock::Wait).await.expect("it starts");
     newer.look(None).await.expect("it looks");
-    assert_eq!(store.left_out().await.expect("a read").parked, [], "nobody had to ask for it");
+    assert_eq!(
+        store.left_out().await.expect("a read").parked,
+        [],
+        "nobody had to ask for it"
+    );
     let pending = store.pending(10).await.expect("a read");
     let told: Vec<_> = pending.iter().map(|command| command.body.get()).collect();
-    let sums = [r#"{"stream":"s-1","sum":1,"all":1}"#, r#"{"stream":"s-1","sum":2,"all":2}"#];
+    let sums = [
+        r#"{"stream":"s-1","sum":1,"all":1}"#,
+        r#"{"stream":"s-1","sum":2,"all":2}"#,
+    ];
     assert_eq!(told, sums, "on the state as of each; s-2 had been reacted to");
 }
 

@@ -118,7 +118,9 @@ impl ProcessManagerStore for Store {
         }
         let advanced = self.inner.advance(advance, lock).await?;
         if advanced == Advanced::Done {
-            self.script().advanced.push((advance.from.position.get(), advance.to.position.get()));
+            self.script()
+                .advanced
+                .push((advance.from.position.get(), advance.to.position.get()));
         }
         if trouble == Trouble::AnswerLost {
             Err(away())

@@ -204,3 +204,13 @@ fn nothing_secret_is_in_its_debug() {
     let shown = format!("{webhook:?} {settings:?}");
     assert!(!shown.contains("hush"), "{shown}");
 }
+
+#[tokio::test]
+async fn what_is_said_of_a_receiver_that_cannot_be_reached_shows_nothing_of_its_url() {
+    let settings = Settings::new().with("TICKET_WEBHOOK_URL", "http://127.0.0.1:1/hook?token=s3cret");
+    let webhook = TicketWebhook::from_settings(&settings).expect("it can be made");
+    let mut producer = DummyProducer::new(webhook.expect("it is on")).await;
+    let mut posting = producer.produce(STREAM, assigned("ann")).await;
+    let reason = soon(posting.failed(1)).await;
+    assert!(!reason.contains("s3cret") && !reason.contains("/hook"), "{reason}");
+}
