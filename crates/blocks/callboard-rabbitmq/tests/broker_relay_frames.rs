@@ -131,7 +131,11 @@ async fn a_negative_confirm_holds_it_up(of_frames: bool) {
         hear_up_to(&mut heard, Position::new(10)).await;
     }
     let status = until(&relay.handle, "an error", |status| status.last_error.is_some()).await;
-    assert!(status.last_error.unwrap().contains("negative confirm"));
+    assert!(
+        status
+            .last_error
+            .is_some_and(|error| error.contains("negative confirm"))
+    );
     assert_eq!(store.stored(), Position::START);
     outsider.delete_queue(&queue).await;
     relay.published(10).await;
