@@ -22,6 +22,11 @@ const HEARTBEAT_SECONDS: u16 = 10;
 /// The largest frame of a relay's connection, whose buffers are 32 frames each way. Headers must fit
 /// in one: ours have at most 8 KiB of metadata and some small ones.
 const RELAY_FRAME_BYTES: u32 = 32 * 1024;
+/// The largest frame of a subscriber's connection: as large as the broker's is by default, for a foreign
+/// message with larger headers than ours may take would close it again and again. Said all the same:
+/// lapin writes zeros into all 8 MiB of buffers that it grows once the broker has named a size, and leaves
+/// those alone that have their size from the beginning.
+const SUBSCRIBER_FRAME_BYTES: u32 = 128 * 1024;
 
 /// A RabbitMQ broker, and who we are to it. Cheap to clone.
 ///
@@ -97,14 +102,11 @@ impl Broker {
         Link::new(&uri, format!("{} relay {log}", self.application()), 1)
     }
 
-    /// The connection of one subscriber. Its frames are as large as the broker's: a foreign message
-    /// with larger headers would close it again and again.
+    /// The connection of one subscriber.
     pub(crate) fn subscriber_link(&self, log: &str, subscriber: &str) -> Link {
-        Link::new(
-            &self.0.uri,
-            format!("{} subscriber {log}.{subscriber}", self.application()),
-            1,
-        )
+        let mut uri = self.0.uri.clone();
+        uri.query.frame_max.get_or_insert(SUBSCRIBER_FRAME_BYTES);
+        Link::new(&uri, format!("{} subscriber {log}.{subscriber}", self.application()), 1)
     }
 }
 

@@ -15,8 +15,10 @@ use crate::error::BrokerError;
 use crate::message;
 use crate::topology::{Topology, delete_queue, short};
 
-/// The most messages that a feed holds unacknowledged, and that it returns at once.
-pub const PREFETCH: u16 = 1_000;
+/// The most messages that a feed holds unacknowledged, and that it returns at once: 32 frames. That
+/// bounds its bytes, too: a frame has up to 64 KiB, or holds one event of up to 256 KiB; so a feed
+/// holds up to 2 MiB of small events, and up to about 8 MiB of the largest.
+pub const PREFETCH: u16 = 32;
 
 /// Connects the feed of one subscriber's queue, again and again.
 pub struct QueueFeeds {
@@ -87,6 +89,8 @@ impl QueueFeeds {
             log: self.log,
             subscriber: self.subscriber,
             unsettled: Vec::new(),
+            sources: Vec::new(),
+            kinds: Kinds::default(),
             ended: None,
             consumer,
             channel,
@@ -169,13 +173,25 @@ pub struct QueueFeed {
     topology: Topology,
     log: &'static str,
     subscriber: &'static str,
-    /// What the last `next` returned.
+    /// The messages of which the last `next` returned the events.
     unsettled: Vec<lapin::message::Delivery>,
+    /// For each event that it returned, and each message that can't be read, the message.
+    sources: Vec<usize>,
+    kinds: Kinds,
     /// Why the deliveries ended, noticed while there were some to return.
     ended: Option<BrokerError>,
     consumer: Consumer,
     channel: Channel,
     _connection: Connection,
+}
+
+/// Which messages have come; so it shows that the relay publishes frames, and that the queue is
+/// still bound as it was before there were any.
+#[derive(Default)]
+struct Kinds {
+    framed: bool,
+    by_events: bool,
+    changed_over: bool,
 }
 
 impl QueueFeed {
@@ -199,6 +215,50 @@ impl QueueFeed {
         }
     }
 
+    /// The events of what is unsettled, in order.
+    fn read(&mut self) -> Vec<Delivery> {
+        let by_events = self.topology.events();
+        let mut deliveries = Vec::new();
+        self.sources.clear();
+        for (source, message) in self.unsettled.iter().enumerate() {
+            let events = message::decode_all(self.log, &message.properties, &message.data);
+            self.kinds.framed |= events.is_ok() && message::frame::is_frame(&message.properties);
+            self.kinds.by_events |= message.exchange.as_str() == by_events;
+            match events {
+                Ok(events) => deliveries.extend(events.into_iter().map(|event| Delivery { event: Ok(event) })),
+                Err(reason) => deliveries.push(Delivery { event: Err(reason) }),
+            }
+            self.sources.resize(deliveries.len(), source);
+        }
+        metrics::counter!("callboard_feed_events_total", "log" => self.log, "subscriber" => self.subscriber)
+            .increment(deliveries.len() as u64);
+        deliveries
+    }
+
+    /// A queue from before there were frames stays bound to the events' own messages until the relay
+    /// has shown that it publishes frames. From then on it gets everything twice, so it leaves them.
+    async fn change_over(&mut self) -> Result<(), BrokerError> {
+        let Kinds {
+            framed,
+            by_events,
+            changed_over,
+        } = self.kinds;
+        if changed_over || !framed || !by_events {
+            return Ok(());
+        }
+        self.topology
+            .leave_events(&self.channel, self.log, self.subscriber)
+            .await?;
+        self.kinds.changed_over = true;
+        tracing::info!(
+            log = self.log,
+            subscriber = self.subscriber,
+            queue = self.queue,
+            "the queue gets frames alone from now on"
+        );
+        Ok(())
+    }
+
     async fn acknowledge(&self, last: &lapin::message::Delivery) -> Result<(), BrokerError> {
         let acknowledged = within("acknowledging", last.acker.ack(BasicAckOptions { multiple: true })).await?;
         if acknowledged {
@@ -207,6 +267,18 @@ impl QueueFeed {
             Err(BrokerError::call("acknowledging", "the channel is closed"))
         }
     }
+}
+
+/// The part that messages have in the dead letters: each once, with the first reason.
+fn letters<'a>(foreign: &'a [Foreign], sources: &[usize]) -> Vec<(usize, &'a str)> {
+    let mut letters: Vec<(usize, &str)> = Vec::new();
+    for Foreign { index, reason } in foreign {
+        let Some(message) = sources.get(*index) else { continue };
+        if letters.iter().all(|(letter, _)| letter != message) {
+            letters.push((*message, reason));
+        }
+    }
+    letters
 }
 
 impl Feed for QueueFeed {
@@ -230,19 +302,16 @@ impl Feed for QueueFeed {
         }
         metrics::counter!("callboard_feed_deliveries_total", "log" => self.log, "subscriber" => self.subscriber)
             .increment(self.unsettled.len() as u64);
-        let decode = |delivery: &lapin::message::Delivery| Delivery {
-            event: message::decode(self.log, &delivery.properties, &delivery.data),
-        };
-        Ok(self.unsettled.iter().map(decode).collect())
+        Ok(self.read())
     }
 
     async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {
         let unsettled = std::mem::take(&mut self.unsettled);
         let Some(last) = unsettled.last() else { return Ok(()) };
         if !foreign.is_empty() {
-            let letters: Vec<_> = foreign
-                .iter()
-                .filter_map(|letter| Some((unsettled.get(letter.index)?, letter.reason.as_str())))
+            let letters: Vec<_> = letters(foreign, &self.sources)
+                .into_iter()
+                .map(|(message, reason)| (&unsettled[message], reason))
                 .collect();
             for (_, reason) in &letters {
                 tracing::warn!(
@@ -259,7 +328,8 @@ impl Feed for QueueFeed {
             metrics::counter!("callboard_feed_dead_letters_total", "log" => self.log, "subscriber" => self.subscriber)
                 .increment(letters.len() as u64);
         }
-        self.acknowledge(last).await.map_err(|error| self.lost(error))
+        self.acknowledge(last).await.map_err(|error| self.lost(error))?;
+        self.change_over().await.map_err(|error| self.lost(error))
     }
 }
 
@@ -276,6 +346,18 @@ mod tests {
     use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
     use super::*;
+
+    #[test]
+    fn a_message_is_one_letter_however_many_of_its_events_are_foreign() {
+        let foreign = |index: usize| Foreign {
+            index,
+            reason: format!("number {index}"),
+        };
+        // Three messages: one event, a frame of three, one event.
+        let sources = [0, 1, 1, 1, 2];
+        let foreign = [foreign(2), foreign(3), foreign(4)];
+        assert_eq!(letters(&foreign, &sources), [(1, "number 2"), (2, "number 4")]);
+    }
 
     fn refused(kind: AMQPErrorKind) -> BrokerError {
         let error = lapin::ErrorKind::ProtocolError(AMQPError::new(kind, "words".into()));

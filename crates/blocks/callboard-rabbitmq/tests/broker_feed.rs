@@ -43,7 +43,17 @@ async fn a_queue_passes_the_contract_of_feeds() {
     let sandbox = Sandbox::new(&[(LOG, NAME)]);
     let outsider = Outsider::new().await;
     callboard::contract::feed(feeds(&sandbox), async |events| {
-        outsider.publish_events(&sandbox, &events).await
+        outsider.publish_frames(&sandbox, &events).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_own_messages_pass_the_contract_of_feeds_too() {
+    let sandbox = Sandbox::new(&[(LOG, NAME)]);
+    let outsider = Outsider::new().await;
+    callboard::contract::feed(feeds(&sandbox), async |events| {
+        outsider.publish_events(&sandbox.topology.frames(), &events).await
     })
     .await;
 }
@@ -54,7 +64,7 @@ async fn a_delivered_message_is_the_very_event_of_the_log() {
     let (outsider, log) = (Outsider::new().await, MemoryLog::new());
     let mut feed = feeds(&sandbox).connect().await.unwrap();
     let events = append(&log, 20).await;
-    outsider.publish_events(&sandbox, &events).await;
+    outsider.publish_frames(&sandbox, &events).await;
     assert_eq!(take(&mut feed, 20).await, &events[..]);
 }
 
@@ -82,7 +92,7 @@ async fn foreign_messages_go_to_the_dead_letters_and_hold_up_nothing() {
         outsider.publish("", &queue, properties, b"not ours").await;
     }
     let events = append(&log, 3).await;
-    outsider.publish_events(&sandbox, &events).await;
+    outsider.publish_frames(&sandbox, &events).await;
 
     let (mut seen, mut ours) = (0, Vec::new());
     while ours.len() < 3 {
@@ -118,7 +128,7 @@ async fn foreign_messages_go_to_the_dead_letters_and_hold_up_nothing() {
     // They were acknowledged: what comes first now is what comes next.
     let mut feed = feeds.connect().await.unwrap();
     let events = append(&log, 1).await;
-    outsider.publish_events(&sandbox, &events).await;
+    outsider.publish_frames(&sandbox, &events).await;
     assert_eq!(
         next(&mut feed).await[0].event.as_ref().expect("ours").position,
         Position::new(4)
@@ -142,7 +152,7 @@ async fn a_queue_deleted_while_consumed_is_noticed_and_declared_again() {
     );
     drop(feed);
     let mut feed = feeds.connect().await.unwrap();
-    outsider.publish_events(&sandbox, &append(&log, 1).await).await;
+    outsider.publish_frames(&sandbox, &append(&log, 1).await).await;
     assert_eq!(take(&mut feed, 1).await.len(), 1);
 }
 
@@ -153,16 +163,16 @@ async fn one_replica_consumes_and_the_other_stands_by() {
     let mut active = feeds(&sandbox).connect().await.unwrap();
     let mut standby = feeds(&sandbox).connect().await.unwrap();
     let events = append(&log, 30).await;
-    outsider.publish_events(&sandbox, &events[..10]).await;
+    outsider.publish_frames(&sandbox, &events[..10]).await;
     assert_eq!(take(&mut active, 10).await, &events[..10]);
-    outsider.publish_events(&sandbox, &events[10..20]).await;
+    outsider.publish_frames(&sandbox, &events[10..20]).await;
     // Unsettled with the active one when it goes away: delivered to the other, in order.
     assert_eq!(
         next(&mut active).await[0].event.as_ref().expect("ours").position,
         Position::new(11)
     );
     drop(active);
-    outsider.publish_events(&sandbox, &events[20..]).await;
+    outsider.publish_frames(&sandbox, &events[20..]).await;
     assert_eq!(take(&mut standby, 20).await, &events[10..]);
 }
 
@@ -183,7 +193,7 @@ async fn a_connection_that_is_cut_is_noticed_and_leaves_nothing_behind() {
         feed = soon("a new feed", feeds.connect()).await.unwrap();
     }
     let events = append(&log, 5).await;
-    outsider.publish_events(&sandbox, &events).await;
+    outsider.publish_frames(&sandbox, &events).await;
     assert_eq!(take(&mut feed, 5).await, &events[..]);
     assert_eq!(proxy.connections(), 1);
     // One of the feed and one of the outsider.
@@ -198,7 +208,7 @@ async fn what_was_not_settled_before_a_cut_comes_again() {
     let mut feeds = QueueFeeds::new(&sandbox.broker_at(proxy.url()), &sandbox.topology, LOG, NAME);
     let mut feed = feeds.connect().await.unwrap();
     let events = append(&log, 10).await;
-    outsider.publish_events(&sandbox, &events).await;
+    outsider.publish_frames(&sandbox, &events).await;
     next(&mut feed).await;
     proxy.cut();
     // Until the loss is known here, settling can't fail; it doesn't reach the broker either way.
@@ -247,8 +257,8 @@ async fn two_deployments_on_one_broker_do_not_meet() {
     let mut feed_here = feeds(&here).connect().await.unwrap();
     let mut feed_there = feeds(&there).connect().await.unwrap();
     let (events_here, events_there) = (append(&MemoryLog::new(), 3).await, append(&MemoryLog::new(), 3).await);
-    outsider.publish_events(&here, &events_here).await;
-    outsider.publish_events(&there, &events_there).await;
+    outsider.publish_frames(&here, &events_here).await;
+    outsider.publish_frames(&there, &events_there).await;
     assert_eq!(take(&mut feed_there, 3).await, &events_there[..]);
     assert_eq!(take(&mut feed_here, 3).await, &events_here[..]);
 }

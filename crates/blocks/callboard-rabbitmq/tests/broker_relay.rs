@@ -8,62 +8,20 @@ use std::time::{Duration, Instant};
 use callboard::memory::MemoryLog;
 use callboard::writer::Tap;
 use callboard::{Position, Recorded};
+use callboard_rabbitmq::RelayConfig;
 use callboard_rabbitmq::testing::Sandbox;
-use callboard_rabbitmq::{Relay, RelayConfig, RelayHandle};
-use lapin::types::{AMQPValue, FieldTable};
-use support::{LOG, MemoryRelayStore, Outsider, PATIENCE, append, hear_up_to, until, without_duplicates};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-/// A relay that runs until it is stopped or dropped.
-struct Running {
-    handle: RelayHandle,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    fn start(sandbox: &Sandbox, log: &MemoryLog, store: &MemoryRelayStore) -> Self {
-        Self::start_with(sandbox, log, store, RelayConfig::default())
-    }
-
-    fn start_with(sandbox: &Sandbox, log: &MemoryLog, store: &MemoryRelayStore, config: RelayConfig) -> Self {
-        let relay =
-            Relay::new(LOG, &sandbox.broker(), &sandbox.topology, log.clone(), store.clone()).with_config(config);
-        let (handle, stop) = (relay.handle(), CancellationToken::new());
-        Self {
-            handle,
-            task: tokio::spawn(relay.run(stop.clone())),
-            stop,
-        }
-    }
-
-    async fn published(&self, position: u64) {
-        until(&self.handle, "everything is published", |status| {
-            status.published == Position::new(position)
-        })
-        .await;
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        support::soon("the relay's end", self.task)
-            .await
-            .expect("it doesn't panic");
-    }
-
-    /// As kill -9 does.
-    async fn kill(self) {
-        self.task.abort();
-        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
-    }
-}
+use support::running::Running;
+use support::{
+    LOG, MemoryRelayStore, Outsider, PATIENCE, append, hear_frames_up_to, hear_up_to, until, without_duplicates,
+};
 
 #[tokio::test]
 async fn a_log_is_published_in_order_with_many_messages_in_flight() {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
-    let mut heard = Outsider::new().await.listen(&sandbox).await;
+    let outsider = Outsider::new().await;
+    let mut heard = outsider.listen(&sandbox).await;
+    let _frames = outsider.listen_to_frames(&sandbox).await;
     let events = append(&log, 5_000).await;
     let relay = Running::start(&sandbox, &log, &store);
     relay.published(5_000).await;
@@ -76,7 +34,7 @@ async fn a_log_is_published_in_order_with_many_messages_in_flight() {
     );
     assert!(status.leader && status.connected);
     // Awaited one by one, there would be one in flight, and 5,000 moves.
-    assert_eq!(status.most_in_flight, 1_000);
+    assert!((500..=1_024).contains(&status.most_in_flight), "{status:?}");
     assert!(status.advances <= 500, "{} moves", status.advances);
     assert_eq!(store.moves().len() as u64, status.advances);
     relay.stop().await;
@@ -328,65 +286,29 @@ async fn a_rewind_to_what_a_stale_relay_has_read_is_not_swallowed_by_it() {
 }
 
 #[tokio::test]
-async fn messages_that_nobody_has_bound_count_as_published_and_as_unroutable() {
-    let sandbox = Sandbox::new(&[]);
-    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
-    let events = append(&log, 300).await;
-    let relay = Running::start(&sandbox, &log, &store);
-    relay.published(300).await;
-    assert_eq!(relay.handle.status().borrow().unroutable, 300);
-    // From when somebody binds, they are routed.
-    let mut heard = Outsider::new().await.listen(&sandbox).await;
-    let more = append(&log, 10).await;
-    relay.handle.recorded(&more);
-    relay.published(310).await;
-    assert_eq!(hear_up_to(&mut heard, Position::new(310)).await, &more[..]);
-    assert_eq!(relay.handle.status().borrow().unroutable, 300);
-    assert_eq!(events.len(), 300);
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn a_negative_confirm_keeps_published_where_it_is() {
-    let sandbox = Sandbox::new(&[]);
-    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
-    let outsider = Outsider::new().await;
-    let mut full = FieldTable::default();
-    full.insert("x-max-length".into(), AMQPValue::LongLongInt(3));
-    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    let queue = outsider.bind(&sandbox, full).await;
-    let mut heard = outsider.listen(&sandbox).await;
-    let events = append(&log, 10).await;
-    let relay = Running::start(&sandbox, &log, &store);
-    let status = until(&relay.handle, "an error", |status| status.last_error.is_some()).await;
-    assert!(status.last_error.unwrap().contains("negative confirm"));
-    assert!(store.stored() < Position::new(10), "published is {}", store.stored());
-    outsider.delete_queue(&queue).await;
-    relay.published(10).await;
-    assert_eq!(relay.handle.status().borrow().last_error, None);
-    assert_eq!(heard_as_subscriber(&mut heard, 10).await, &events[..]);
-    relay.stop().await;
-}
-
-#[tokio::test]
 async fn a_deleted_exchange_is_declared_again_and_the_window_repeated() {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
     let outsider = Outsider::new().await;
     let relay = Running::start(&sandbox, &log, &store);
     until(&relay.handle, "a connection", |status| status.connected).await;
-    let exchange = sandbox.topology.events();
-    let deleted = outsider
-        .channel
-        .exchange_delete(exchange.as_str().into(), Default::default());
-    deleted.await.unwrap();
-    let events: Arc<[Recorded]> = append(&log, 10).await;
-    relay.handle.recorded(&events);
-    relay.published(10).await;
-    // It is there: otherwise this closes the channel.
+    let mut head = 0;
+    for exchange in [sandbox.topology.events(), sandbox.topology.frames()] {
+        let deleted = outsider
+            .channel
+            .exchange_delete(exchange.as_str().into(), Default::default());
+        deleted.await.unwrap();
+        let events: Arc<[Recorded]> = append(&log, 10).await;
+        relay.handle.recorded(&events);
+        head += 10;
+        relay.published(head).await;
+    }
+    // They are there: otherwise this closes the channel.
     let mut heard = outsider.listen(&sandbox).await;
+    let mut frames = outsider.listen_to_frames(&sandbox).await;
     let more = append(&log, 1).await;
     relay.handle.recorded(&more);
-    assert_eq!(hear_up_to(&mut heard, Position::new(11)).await, &more[..]);
+    assert_eq!(hear_up_to(&mut heard, Position::new(21)).await, &more[..]);
+    assert_eq!(hear_frames_up_to(&mut frames, Position::new(21)).await, [&more[..]]);
     relay.stop().await;
 }

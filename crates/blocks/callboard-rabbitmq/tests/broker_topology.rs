@@ -22,7 +22,7 @@ fn states(items: &[Item]) -> Vec<(&str, &State)> {
 async fn what_is_missing_is_declared_once_and_then_fine() {
     let sandbox = Sandbox::new(&SUBSCRIBERS);
     let broker = sandbox.broker();
-    let kinds = ["exchange", "exchange", "queue", "queue", "queue"];
+    let kinds = ["exchange", "exchange", "exchange", "queue", "queue", "queue"];
     let all = |state: &'static State| kinds.map(|kind| (kind, state)).to_vec();
     assert_eq!(
         states(&sandbox.topology.check(&broker, &SUBSCRIBERS).await.unwrap()),
@@ -38,7 +38,7 @@ async fn what_is_missing_is_declared_once_and_then_fine() {
     );
     let items = sandbox.topology.check(&broker, &SUBSCRIBERS).await.unwrap();
     assert_eq!(states(&items), all(&State::Fine));
-    assert_eq!(items[3].name, format!("{}.warehouse.products", sandbox.prefix));
+    assert_eq!(items[4].name, format!("{}.warehouse.products", sandbox.prefix));
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn a_queue_that_differs_is_named_with_its_argument_and_the_way_out() {
 
     let items = sandbox.topology.check(&broker, &SUBSCRIBERS).await.unwrap();
     assert!(
-        matches!(&items[3].state, State::Differs { argument, .. } if argument == "x-max-length"),
+        matches!(&items[4].state, State::Differs { argument, .. } if argument == "x-max-length"),
         "{items:?}"
     );
     let items = sandbox.topology.apply(&broker, &SUBSCRIBERS).await.unwrap();
     assert_eq!(
-        (items[3].name.as_str(), &items[3].state),
+        (items[4].name.as_str(), &items[4].state),
         (queue.as_str(), &State::Replaced)
     );
     feeds.connect().await.expect("the queue is as it should be");
@@ -88,26 +88,28 @@ async fn an_exchange_that_differs_is_replaced_and_bound_again() {
         durable: true,
         ..Default::default()
     };
-    let name = sandbox.topology.events();
-    let declared = outsider.channel.exchange_declare(
-        name.as_str().into(),
-        ExchangeKind::Fanout,
-        options,
-        FieldTable::default(),
-    );
-    declared.await.unwrap();
+    let names = [sandbox.topology.events(), sandbox.topology.frames()];
+    for name in &names {
+        let (name, none) = (name.as_str().into(), FieldTable::default());
+        let declared = outsider
+            .channel
+            .exchange_declare(name, ExchangeKind::Fanout, options, none);
+        declared.await.unwrap();
+    }
     let items = sandbox.topology.check(&broker, &SUBSCRIBERS).await.unwrap();
-    assert!(
-        matches!(&items[0].state, State::Differs { argument, .. } if argument == "type"),
-        "{items:?}"
-    );
+    for item in &items[..2] {
+        assert!(
+            matches!(&item.state, State::Differs { argument, .. } if argument == "type"),
+            "{items:?}"
+        );
+    }
     let items = sandbox.topology.apply(&broker, &SUBSCRIBERS).await.unwrap();
-    assert_eq!(items[0].state, State::Replaced);
-    let key = format!("{LOG}.Anything.v1");
-    // Panics unless it is routed.
-    outsider
-        .publish(&name, &key, lapin::BasicProperties::default(), b"?")
-        .await;
+    assert_eq!([&items[0].state, &items[1].state], [&State::Replaced; 2]);
+    // Subscribers' queues get frames, and nothing else.
+    let key = format!("{LOG}.frame.v1");
+    let properties = lapin::BasicProperties::default;
+    assert!(!outsider.is_routed(&names[0], &key, properties(), b"?").await);
+    assert!(outsider.is_routed(&names[1], &key, properties(), b"?").await);
 }
 
 #[tokio::test]

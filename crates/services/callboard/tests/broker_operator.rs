@@ -268,7 +268,7 @@ async fn the_topology_can_be_checked_and_applied_before_any_service_runs() {
     assert_eq!(states(&world.callboard_json(&["topology", "check"])), all("fine"));
     let prefix = &world.sandbox.prefix;
     let names = world.callboard(&["topology", "check"]).1;
-    for name in ["events", "dead", "warehouse.products", "warehouse.low_stock"] {
+    for name in ["events", "frames", "dead", "warehouse.products", "warehouse.low_stock"] {
         assert!(names.contains(&format!("{prefix}.{name}")), "{name}: {names}");
     }
 }

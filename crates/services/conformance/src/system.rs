@@ -196,6 +196,7 @@ fn config(clock: &HostClock) -> Config {
         command_ops: any,
         query_ops: any,
         queue_prefix: String::new(),
+        event_messages: true,
         // Several services share a server that takes 100.
         database_connections: 9,
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),

@@ -77,7 +77,7 @@ async fn a_broker_that_has_lost_everything_is_set_up_again_without_a_hand() {
     let topology = system.ground().sandbox.topology.clone();
     load(&system.api, "before", 50).await;
     let outsider = Outsider::connect().await;
-    for exchange in [topology.events(), topology.dead()] {
+    for exchange in [topology.frames(), topology.events(), topology.dead()] {
         outsider.delete_exchange(&exchange).await;
     }
     let queues = SUBSCRIBERS.map(|subscriber| topology.queue("warehouse", subscriber));

@@ -11,7 +11,7 @@ use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{
     Database, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews, Wakeups,
 };
-use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayHandle, Topology};
+use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayConfig, RelayHandle, Topology};
 
 use crate::admin::{AdminHandle, PgAdmin};
 use crate::assembly::{
@@ -142,7 +142,11 @@ impl Mount for Commanding {
             topology,
             log,
             PgRelayStore::new::<C::Log>(database),
-        );
+        )
+        .with_config(RelayConfig {
+            event_messages: self.config.event_messages,
+            ..RelayConfig::default()
+        });
         let handle = relay.handle();
         watched.relay(C::Log::NAME, handle.status());
         service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));

@@ -49,6 +49,8 @@ pub struct Config {
     pub query_ops: SocketAddr,
     /// `MESSAGING_QUEUE_PREFIX`.
     pub queue_prefix: String,
+    /// `CALLBOARD_EVENT_MESSAGES`: whether relays publish each event as a message of its own as well.
+    pub event_messages: bool,
     /// `DATABASE_CONNECTIONS`.
     pub database_connections: u32,
     /// `IDEMPOTENCY_KEEP_DAYS`.
@@ -106,6 +108,11 @@ impl Config {
             queue_prefix: of("MESSAGING_QUEUE_PREFIX").parse("1 to 64 of a-z, 0-9, `_` and `-`", |text| {
                 let fits = (1..=64).contains(&text.len()) && text.chars().all(prefix_char);
                 fits.then(|| text.to_owned())
+            })?,
+            event_messages: of("CALLBOARD_EVENT_MESSAGES").parse("`on` or `off`", |text| match text {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
             })?,
             database_connections: of("DATABASE_CONNECTIONS").parse("a number from 9 to 500", |text| {
                 text.parse().ok().filter(|most| (9..=500).contains(most))
@@ -257,6 +264,7 @@ mod tests {
         assert_eq!(config.command_ops.to_string(), "127.0.0.1:4100");
         assert_eq!(config.query_ops.to_string(), "127.0.0.1:4101");
         assert_eq!(config.queue_prefix, "dev");
+        assert!(config.event_messages);
         assert_eq!(config.idempotency_keep.as_secs(), 7 * 24 * 60 * 60);
         assert_eq!(config.restart_delay.as_millis(), 100);
         assert_eq!(config.calendar.zone, TimeZone::UTC);
@@ -273,6 +281,7 @@ mod tests {
             ("AMQP_URL", "amqp://", "amqp://"),
             ("MESSAGING_QUEUE_PREFIX", "Dev!", "1 to 64"),
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
+            ("CALLBOARD_EVENT_MESSAGES", "no", "`on` or `off`"),
             ("DATABASE_CONNECTIONS", "8", "9 to 500"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
             ("SUBSCRIBER_RESTART_DELAY_MS", "0", "1 to 60000"),

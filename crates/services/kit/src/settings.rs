@@ -106,6 +106,12 @@ pub const VARIABLES: &[Variable] = &[
         "prefix of every exchange and queue: 1 to 64 of a-z, 0-9, `_`, `-`",
     ),
     plain(
+        "CALLBOARD_EVENT_MESSAGES",
+        "callboard-event-messages",
+        "on",
+        "whether outsiders get a message for each event, on `<prefix>.events`: `on` or `off`",
+    ),
+    plain(
         "DATABASE_CONNECTIONS",
         "database-connections",
         "18",

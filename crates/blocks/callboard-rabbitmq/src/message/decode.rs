@@ -9,21 +9,26 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::message::APP_ID;
+use crate::message::{APP_ID, frame};
+
+/// The events of `log` that a message holds, whichever kind it is: a frame, or an event's own.
+///
+/// # Errors
+/// As [`decode`] and [`frame::decode`].
+pub fn decode_all(log: &str, properties: &BasicProperties, body: &[u8]) -> Result<Vec<Recorded>, String> {
+    if frame::is_frame(properties) {
+        frame::decode(log, properties, body)
+    } else {
+        decode(log, properties, body).map(|event| vec![event])
+    }
+}
 
 /// The event of `log` that a message is.
 ///
 /// # Errors
 /// Why it is none, for people; never more of the message than a name or a number.
 pub fn decode(log: &str, properties: &BasicProperties, body: &[u8]) -> Result<Recorded, String> {
-    let app_id = property("app_id", properties.app_id())?;
-    if app_id != APP_ID {
-        return Err(format!("its app_id is not {APP_ID}"));
-    }
-    let headers = Headers(properties.headers().as_ref().ok_or("it has no headers")?);
-    if headers.text("log")? != log {
-        return Err(format!("its header log is not {log}"));
-    }
+    let headers = headers_of(log, properties)?;
     let position = headers.number("position")?;
     let version = headers.number("version")?;
     if position == 0 || version == 0 {
@@ -46,14 +51,27 @@ pub fn decode(log: &str, properties: &BasicProperties, body: &[u8]) -> Result<Re
     })
 }
 
-fn property<'a>(name: &str, value: &'a Option<ShortString>) -> Result<&'a str, String> {
+/// The headers of a message of ours about this log.
+pub(super) fn headers_of<'a>(log: &str, properties: &'a BasicProperties) -> Result<Headers<'a>, String> {
+    let app_id = property("app_id", properties.app_id())?;
+    if app_id != APP_ID {
+        return Err(format!("its app_id is not {APP_ID}"));
+    }
+    let headers = Headers(properties.headers().as_ref().ok_or("it has no headers")?);
+    if headers.text("log")? != log {
+        return Err(format!("its header log is not {log}"));
+    }
+    Ok(headers)
+}
+
+pub(super) fn property<'a>(name: &str, value: &'a Option<ShortString>) -> Result<&'a str, String> {
     value
         .as_ref()
         .map(ShortString::as_str)
         .ok_or_else(|| format!("it has no property {name}"))
 }
 
-fn event_type(name: &str) -> Result<Arc<str>, String> {
+pub(super) fn event_type(name: &str) -> Result<Arc<str>, String> {
     if (1..=EVENT_TYPE_MAX).contains(&name.chars().count()) {
         Ok(name.into())
     } else {
@@ -61,7 +79,7 @@ fn event_type(name: &str) -> Result<Arc<str>, String> {
     }
 }
 
-fn uuid(what: &str, text: &str) -> Result<Uuid, String> {
+pub(super) fn uuid(what: &str, text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| format!("its {what} is no UUID"))
 }
 
@@ -82,7 +100,7 @@ fn data(body: &[u8]) -> Result<Json, String> {
     Ok(data.into())
 }
 
-struct Headers<'a>(&'a FieldTable);
+pub(super) struct Headers<'a>(&'a FieldTable);
 
 impl<'a> Headers<'a> {
     fn get(&self, name: &str) -> Result<&'a AMQPValue, String> {
@@ -92,7 +110,7 @@ impl<'a> Headers<'a> {
             .ok_or_else(|| format!("it has no header {name}"))
     }
 
-    fn text(&self, name: &str) -> Result<&'a str, String> {
+    pub(super) fn text(&self, name: &str) -> Result<&'a str, String> {
         let text = match self.get(name)? {
             AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
             AMQPValue::ShortString(text) => Some(text.as_str()),
@@ -102,7 +120,7 @@ impl<'a> Headers<'a> {
     }
 
     /// A number of any width: who sends a message again may choose another one.
-    fn number(&self, name: &str) -> Result<u64, String> {
+    pub(super) fn number(&self, name: &str) -> Result<u64, String> {
         let number = match *self.get(name)? {
             AMQPValue::LongLongInt(number) => number.into(),
             AMQPValue::LongInt(number) => number.into(),

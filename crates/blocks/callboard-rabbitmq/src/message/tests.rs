@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod frames;
+
 fn visible(max: usize) -> impl Strategy<Value = String> {
     proptest::collection::vec(0x21_u8..0x7f, 1..=max)
         .prop_map(|bytes| String::from_utf8(bytes).expect("visible ASCII is UTF-8"))

@@ -1,4 +1,7 @@
-//! Publishes a log to the exchange: one number, how far; one relay at a time, by a lease.
+//! Publishes a log: one number, how far; one relay at a time, by a lease.
+//!
+//! Every event goes out twice: with others in a frame, for our own subscribers, and in a message of
+//! its own, for anybody. `published` moves over what is confirmed in both.
 //!
 //! A second or a stale relay can only repeat messages, because `published` moves by compare and
 //! swap, and only over what the broker has confirmed.
@@ -35,23 +38,26 @@ use session::Session;
 /// A relay's bounds.
 #[derive(Debug, Clone)]
 pub struct RelayConfig {
-    /// The most messages in flight; 500 to 1,000 give the top rate.
+    /// The most events in flight; 500 to 1,000 give the top rate, and four full frames fit.
     pub window: usize,
-    /// The most bytes of event data in flight.
+    /// The most bytes in flight, give or take a frame and its events' own messages.
     pub window_bytes: usize,
     /// How long the oldest message in flight may wait for its confirm, unless the broker blocks.
     pub confirm_within: Duration,
     /// How often a relay that has nothing to do looks at the log by itself.
     pub look_every: Duration,
+    /// Whether each event is published as a message of its own as well, for outsiders.
+    pub event_messages: bool,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
         Self {
-            window: 1_000,
+            window: 1_024,
             window_bytes: 8 * 1024 * 1024,
             confirm_within: Duration::from_secs(10),
             look_every: Duration::from_secs(1),
+            event_messages: true,
         }
     }
 }

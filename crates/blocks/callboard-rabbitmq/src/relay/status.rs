@@ -11,15 +11,18 @@ pub struct RelayStatus {
     pub connected: bool,
     /// How far the log is published, as last stored or seen.
     pub published: Position,
-    /// Messages sent and not yet confirmed.
+    /// Events sent and not yet confirmed in every message that they are in.
     pub in_flight: usize,
     /// The most that were ever in flight at once.
     pub most_in_flight: usize,
-    /// Messages sent.
+    /// Events sent.
     pub publishes: u64,
+    /// Frames that they were sent in.
+    pub frames: u64,
     /// Times that `published` was moved.
     pub advances: u64,
-    /// Messages that the broker could route to no queue. They count as published.
+    /// Events in frames that the broker could route to no queue: no subscriber of ours has one. They
+    /// count as published.
     pub unroutable: u64,
     /// Reads of the log.
     pub reads: u64,

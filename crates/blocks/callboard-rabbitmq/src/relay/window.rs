@@ -6,31 +6,67 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use callboard::Position;
+use callboard::{Json, Position};
 use futures::FutureExt;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
-use lapin::{Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::message::Message;
+use crate::message::frame;
 use crate::relay::error::RelayError;
 
 type Confirm = Pin<Box<dyn Future<Output = Result<Confirmation, lapin::Error>> + Send>>;
 
-/// The messages in flight on one channel, in the order of their positions.
+/// The messages in flight on one channel, in the order in which they were sent.
 pub(super) struct Window {
     channel: Arc<Channel>,
-    exchange: ShortString,
     in_flight: VecDeque<InFlight>,
+    events: usize,
     bytes: usize,
     /// Everything up to here is confirmed.
     confirmed: Position,
 }
 
+/// A message to be sent.
+pub(super) struct Outgoing {
+    pub(super) exchange: ShortString,
+    pub(super) routing_key: ShortString,
+    /// Whether it comes back when no queue wants it.
+    pub(super) mandatory: bool,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Body,
+    /// Where its first event stands.
+    pub(super) position: Position,
+    pub(super) completes: Option<Completes>,
+}
+
+/// The events of which nothing is left to be confirmed when a message is, and everything before it:
+/// so many, up to a position.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Completes {
+    pub(super) events: usize,
+    pub(super) position: Position,
+}
+
+pub(super) enum Body {
+    Event(Json),
+    Frame(Vec<u8>),
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Event(data) => data.get().as_bytes(),
+            Self::Frame(body) => body,
+        }
+    }
+}
+
 struct InFlight {
     position: Position,
+    completes: Option<Completes>,
     bytes: usize,
     sent: Instant,
     confirm: Confirm,
@@ -39,24 +75,43 @@ struct InFlight {
 /// What was confirmed at once.
 #[derive(Default)]
 pub(super) struct Confirmed {
+    messages: u64,
+    /// The events of which everything is confirmed now.
     pub(super) events: u64,
-    /// The ids of messages that the broker returned, because no queue wants them.
-    pub(super) returned: Vec<Option<Uuid>>,
+    /// The frames that the broker returned, because no queue wants them.
+    pub(super) returned: Vec<Returned>,
+}
+
+/// A frame that came back, by its own word.
+pub(super) struct Returned {
+    pub(super) id: Option<Uuid>,
+    pub(super) events: u64,
+}
+
+impl Returned {
+    fn of(properties: &BasicProperties) -> Self {
+        let id = properties.message_id().as_ref();
+        Self {
+            id: id.and_then(|id| id.as_str().parse().ok()),
+            events: frame::count(properties).unwrap_or(1),
+        }
+    }
 }
 
 impl Window {
-    pub(super) fn new(channel: Channel, exchange: ShortString, published: Position) -> Self {
+    pub(super) fn new(channel: Channel, published: Position) -> Self {
         Self {
             channel: Arc::new(channel),
-            exchange,
             in_flight: VecDeque::new(),
+            events: 0,
             bytes: 0,
             confirmed: published,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.in_flight.len()
+    /// How many events are in flight: sent, and not yet confirmed in every message that they are in.
+    pub(super) fn events(&self) -> usize {
+        self.events
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,22 +132,25 @@ impl Window {
         self.in_flight.front().map(|oldest| (oldest.position, oldest.sent))
     }
 
-    /// Sends the message of the next position; waits for nothing.
-    pub(super) fn send(&mut self, position: Position, message: Message) -> Result<(), RelayError> {
-        let Message {
+    /// Sends the next message; waits for nothing.
+    pub(super) fn send(&mut self, outgoing: Outgoing) -> Result<(), RelayError> {
+        let Outgoing {
+            exchange,
             routing_key,
+            mandatory,
             properties,
             body,
-        } = message;
-        let (channel, exchange, bytes) = (self.channel.clone(), self.exchange.clone(), body.get().len());
+            position,
+            completes,
+        } = outgoing;
+        let (channel, bytes) = (self.channel.clone(), body.bytes().len());
         let mut confirm: Confirm = Box::pin(async move {
             let options = BasicPublishOptions {
-                mandatory: true,
+                mandatory,
                 ..Default::default()
             };
-            let body = body.get().as_bytes();
             channel
-                .basic_publish(exchange, routing_key, options, body, properties)
+                .basic_publish(exchange, routing_key, options, body.bytes(), properties)
                 .await?
                 .await
         });
@@ -104,8 +162,10 @@ impl Window {
             return Err(RelayError::NotTaken { position });
         }
         self.bytes += bytes;
+        self.events += completes.map_or(0, |completes| completes.events);
         self.in_flight.push_back(InFlight {
             position,
+            completes,
             bytes,
             sent: Instant::now(),
             confirm,
@@ -128,17 +188,20 @@ impl Window {
                         position: oldest.position,
                     }));
                 }
-                self.confirmed = oldest.position;
+                if let Some(Completes { events, position }) = oldest.completes {
+                    self.confirmed = position;
+                    self.events -= events;
+                    done.events += events as u64;
+                }
                 self.bytes -= oldest.bytes;
                 self.in_flight.pop_front();
-                done.events += 1;
-                // It may have come with another message's confirm: only its own id says which it is.
+                done.messages += 1;
+                // It may have come with another message's confirm: only it itself says which it is.
                 if let Some(returned) = confirmation.take_message() {
-                    let id = returned.properties.message_id().as_ref();
-                    done.returned.push(id.and_then(|id| id.as_str().parse().ok()));
+                    done.returned.push(Returned::of(&returned.properties));
                 }
             }
-            if done.events > 0 {
+            if done.messages > 0 {
                 Poll::Ready(Ok(std::mem::take(&mut done)))
             } else {
                 Poll::Pending

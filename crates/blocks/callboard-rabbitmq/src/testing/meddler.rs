@@ -44,18 +44,27 @@ impl Meddler {
         Ok(())
     }
 
-    /// Deletes the exchange of all events.
+    /// Deletes the two exchanges that events go to.
     pub async fn delete_events(&self, topology: &Topology) -> Result<(), BrokerError> {
         let connection = self.0.publishing().await?;
         let channel = connection.channel().await?;
-        let exchange = topology.events();
-        let deleted = channel.exchange_delete(short(&exchange)?, ExchangeDeleteOptions::default());
-        within(&format!("deleting {exchange}"), deleted).await?;
+        for exchange in [topology.frames(), topology.events()] {
+            let deleted = channel.exchange_delete(short(&exchange)?, ExchangeDeleteOptions::default());
+            within(&format!("deleting {exchange}"), deleted).await?;
+        }
         connection.keep();
         Ok(())
     }
 
-    /// Puts an event of `log` into a queue, as a relay's message would stand there.
+    /// Puts consecutive events of `log` into a queue, in frames, as a relay's would stand there.
+    pub async fn slip_frames(&self, queue: &str, log: &str, events: &[Recorded]) -> Result<(), BrokerError> {
+        for frame in message::frame::encode(log, events)? {
+            self.slip(queue, frame.properties, &frame.body).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts an event of `log` into a queue, as its own message would stand there.
     pub async fn slip_event(&self, queue: &str, log: &str, event: &Recorded) -> Result<(), BrokerError> {
         let message = message::encode(log, event)?;
         self.slip(queue, message.properties, message.body.get().as_bytes())

@@ -57,9 +57,23 @@ impl Listener {
     /// # Panics
     /// When the connection is lost.
     pub async fn next(&mut self, log: &str) -> (String, Result<Recorded, String>) {
-        let delivery = self.consumer.next().await.expect("the queue lives").expect("a message");
+        let delivery = self.message().await;
         let event = message::decode(log, &delivery.properties, &delivery.data);
         (delivery.routing_key.to_string(), event)
+    }
+
+    /// The events of the next message, which is a frame of `log`, and its body.
+    ///
+    /// # Panics
+    /// When the connection is lost.
+    pub async fn next_frame(&mut self, log: &str) -> (Result<Vec<Recorded>, String>, Vec<u8>) {
+        let delivery = self.message().await;
+        let events = message::frame::decode(log, &delivery.properties, &delivery.data);
+        (events, delivery.data)
+    }
+
+    async fn message(&mut self) -> Delivery {
+        self.consumer.next().await.expect("the queue lives").expect("a message")
     }
 }
 
@@ -87,18 +101,27 @@ impl Outsider {
 
     /// Binds a queue of its own to the exchange of all events.
     pub async fn listen(&self, topology: &Topology, pattern: &str) -> Listener {
+        self.listen_to(topology, &topology.events(), pattern).await
+    }
+
+    /// Binds a queue of its own to the exchange of frames.
+    pub async fn listen_to_frames(&self, topology: &Topology, pattern: &str) -> Listener {
+        self.listen_to(topology, &topology.frames(), pattern).await
+    }
+
+    async fn listen_to(&self, topology: &Topology, exchange: &str, pattern: &str) -> Listener {
         let channel = self.channel().await;
         topology
             .declare_events(&channel)
             .await
-            .expect("the exchange is declared");
+            .expect("the exchanges are declared");
         let options = QueueDeclareOptions {
             exclusive: true,
             ..Default::default()
         };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await;
         let queue = queue.expect("a queue of one's own").name().clone();
-        let exchange = short(&topology.events()).expect("a short name");
+        let exchange = short(exchange).expect("a short name");
         let pattern = short(pattern).expect("a short pattern");
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         let bound = channel
@@ -197,12 +220,22 @@ impl Outsider {
         queue.ok().map(|queue| (queue.message_count(), queue.consumer_count()))
     }
 
-    /// Publishes an event as a relay of `log` does, to that exchange.
+    /// Publishes an event's own message to where every subscriber of `log` gets it. (A relay
+    /// publishes it for outsiders alone; a subscriber takes whatever comes.)
     pub async fn publish_event(&self, topology: &Topology, log: &str, event: &Recorded) {
         let message = message::encode(log, event).expect("an event has a message");
         let (body, properties) = (message.body.get().as_bytes(), message.properties);
-        self.publish(&topology.events(), message.routing_key.as_str(), properties, body)
+        self.publish(&topology.frames(), message.routing_key.as_str(), properties, body)
             .await;
+    }
+
+    /// Publishes consecutive events as a relay of `log` does, in frames.
+    pub async fn publish_frames(&self, topology: &Topology, log: &str, events: &[Recorded]) {
+        for frame in message::frame::encode(log, events).expect("events have frames") {
+            let key = frame.routing_key.as_str();
+            self.publish(&topology.frames(), key, frame.properties.clone(), &frame.body)
+                .await;
+        }
     }
 
     /// Publishes anything, to an exchange (or, named nothing, right to a queue), confirmed and routed.

@@ -52,9 +52,14 @@ impl Topology {
         }
     }
 
-    /// The exchange of all events, a durable topic exchange.
+    /// The exchange of all events, a message for each, a durable topic exchange: for anybody.
     pub fn events(&self) -> String {
         format!("{}.events", self.prefix)
+    }
+
+    /// The exchange of all events in frames, a durable topic exchange: for our own subscribers.
+    pub fn frames(&self) -> String {
+        format!("{}.frames", self.prefix)
     }
 
     /// The exchange of dead letters, and its queue.
@@ -67,8 +72,10 @@ impl Topology {
         format!("{}.{log}.{subscriber}", self.prefix)
     }
 
+    /// Declares the two exchanges that events go to.
     pub(crate) async fn declare_events(&self, channel: &Channel) -> Result<(), BrokerError> {
-        declare_exchange(channel, &self.events()).await
+        declare_exchange(channel, &self.events()).await?;
+        declare_exchange(channel, &self.frames()).await
     }
 
     pub(crate) async fn declare_dead(&self, channel: &Channel) -> Result<(), BrokerError> {
@@ -77,7 +84,7 @@ impl Topology {
         bind(channel, &self.dead(), &self.dead(), "#").await
     }
 
-    /// Declares a subscriber's queue and binds it to its whole log.
+    /// Declares a subscriber's queue and binds it to its whole log, in frames.
     pub(crate) async fn declare_queue(
         &self,
         channel: &Channel,
@@ -86,8 +93,18 @@ impl Topology {
     ) -> Result<(), BrokerError> {
         let queue = self.queue(log, subscriber);
         declare_queue(channel, &queue, subscriber_arguments()).await?;
-        bind(channel, &queue, &self.events(), &format!("{log}.#")).await
+        bind(channel, &queue, &self.frames(), &whole(log)).await
     }
+
+    /// Takes away the binding that a subscriber's queue has from before there were frames.
+    pub(crate) async fn leave_events(&self, channel: &Channel, log: &str, subscriber: &str) -> Result<(), BrokerError> {
+        unbind(channel, &self.queue(log, subscriber), &self.events(), &whole(log)).await
+    }
+}
+
+/// The pattern that every message of a log matches.
+fn whole(log: &str) -> String {
+    format!("{log}.#")
 }
 
 /// A name as AMQP carries it, at most 255 bytes.
@@ -128,6 +145,12 @@ async fn bind(channel: &Channel, queue: &str, exchange: &str, pattern: &str) -> 
     within(&format!("binding the queue {queue}"), bound).await
 }
 
+async fn unbind(channel: &Channel, queue: &str, exchange: &str, pattern: &str) -> Result<(), BrokerError> {
+    let none = FieldTable::default();
+    let unbound = channel.queue_unbind(short(queue)?, short(exchange)?, short(pattern)?, none);
+    within(&format!("unbinding the queue {queue}"), unbound).await
+}
+
 /// Everything is set explicitly: defaults differ between releases of the broker.
 fn subscriber_arguments() -> FieldTable {
     let mut arguments = quorum_arguments();
@@ -162,6 +185,7 @@ mod tests {
         }
         let topology = Topology::new("dev-1_x").unwrap();
         assert_eq!(topology.events(), "dev-1_x.events");
+        assert_eq!(topology.frames(), "dev-1_x.frames");
         assert_eq!(topology.dead(), "dev-1_x.dead");
         assert_eq!(topology.queue("warehouse", "products"), "dev-1_x.warehouse.products");
     }

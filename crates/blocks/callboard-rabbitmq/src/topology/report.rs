@@ -46,13 +46,14 @@ pub enum State {
 /// One thing to look at.
 enum Part<'a> {
     Events,
+    Frames,
     DeadExchange,
     DeadQueue,
     Queue(&'a str, &'a str),
 }
 
 impl Topology {
-    /// How everything is: the two exchanges, the dead letters' queue, and the queues of these
+    /// How everything is: the three exchanges, the dead letters' queue, and the queues of these
     /// subscribers, each with its log. Changes nothing. (Bindings can't be asked for in AMQP; a
     /// relay and a subscriber declare them whenever they connect.)
     ///
@@ -95,7 +96,7 @@ impl Topology {
         Ok(items)
     }
 
-    /// Deletes the two exchanges, the dead letters' queue and the queues of these subscribers: for
+    /// Deletes the three exchanges, the dead letters' queue and the queues of these subscribers: for
     /// taking a deployment down.
     ///
     /// # Errors
@@ -113,6 +114,7 @@ impl Topology {
     fn item(&self, part: &Part<'_>, state: State) -> Item {
         let (kind, name) = match part {
             Part::Events => ("exchange", self.events()),
+            Part::Frames => ("exchange", self.frames()),
             Part::DeadExchange => ("exchange", self.dead()),
             Part::DeadQueue => ("queue", self.dead()),
             Part::Queue(log, subscriber) => ("queue", self.queue(log, subscriber)),
@@ -134,7 +136,7 @@ impl Topology {
         }
         let channel = connection.channel().await?;
         let declared = match part {
-            Part::Events | Part::DeadExchange => declare_exchange(&channel, &item.name).await,
+            Part::Events | Part::Frames | Part::DeadExchange => declare_exchange(&channel, &item.name).await,
             Part::DeadQueue => declare_queue(&channel, &item.name, dead_arguments()).await,
             Part::Queue(..) => declare_queue(&channel, &item.name, subscriber_arguments()).await,
         };
@@ -152,7 +154,8 @@ impl Topology {
 
     async fn declare(&self, channel: &Channel, part: &Part<'_>) -> Result<(), BrokerError> {
         match part {
-            Part::Events => self.declare_events(channel).await,
+            Part::Events => declare_exchange(channel, &self.events()).await,
+            Part::Frames => declare_exchange(channel, &self.frames()).await,
             Part::DeadExchange => declare_exchange(channel, &self.dead()).await,
             Part::DeadQueue => self.declare_dead(channel).await,
             Part::Queue(log, subscriber) => self.declare_queue(channel, log, subscriber).await,
@@ -162,7 +165,7 @@ impl Topology {
 
 fn parts<'a>(subscribers: &[(&'a str, &'a str)]) -> Vec<Part<'a>> {
     let queues = subscribers.iter().map(|(log, subscriber)| Part::Queue(log, subscriber));
-    [Part::Events, Part::DeadExchange, Part::DeadQueue]
+    [Part::Events, Part::Frames, Part::DeadExchange, Part::DeadQueue]
         .into_iter()
         .chain(queues)
         .collect()

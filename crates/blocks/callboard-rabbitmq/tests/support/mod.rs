@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+pub mod running;
+pub mod tally;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -44,6 +47,15 @@ pub async fn until(handle: &RelayHandle, what: &str, so: impl FnMut(&RelayStatus
 
 /// Appends `count` events to a log, and returns them.
 pub async fn append(log: &MemoryLog, count: u64) -> Arc<[Recorded]> {
+    append_with(log, count, "é\"\\").await
+}
+
+/// Appends the largest event that there may be.
+pub async fn append_large(log: &MemoryLog) -> Arc<[Recorded]> {
+    append_with(log, 1, &"x".repeat(callboard::EVENT_MAX_BYTES - 100)).await
+}
+
+async fn append_with(log: &MemoryLog, count: u64, text: &str) -> Arc<[Recorded]> {
     let expected = log.head().await.unwrap();
     let first = expected.position.get();
     let event = |number: u64| NewEvent {
@@ -52,7 +64,7 @@ pub async fn append(log: &MemoryLog, count: u64) -> Arc<[Recorded]> {
         version: Version::new(number),
         event_type: "ItemCounted",
         schema_version: 2,
-        data: to_json(&serde_json::json!({ "number": number, "text": "é\"\\" })).unwrap(),
+        data: to_json(&serde_json::json!({ "number": number, "text": text })).unwrap(),
         metadata: Metadata {
             correlation_id: Some(format!("c{number}").into()),
             causation_id: number.is_multiple_of(2).then(Uuid::now_v7),
@@ -165,49 +177,38 @@ impl Outsider {
         Self { connection, channel }
     }
 
-    /// Declares the exchange of all events, so that something can be bound to it.
-    pub async fn declare_events(&self, sandbox: &Sandbox) {
+    /// Declares an exchange of ours, so that something can be bound to it.
+    pub async fn declare(&self, exchange: &str) {
         let options = ExchangeDeclareOptions {
             durable: true,
             ..Default::default()
         };
-        let exchange = sandbox.topology.events();
-        let declared = self.channel.exchange_declare(
-            exchange.as_str().into(),
-            ExchangeKind::Topic,
-            options,
-            FieldTable::default(),
-        );
+        let declared =
+            self.channel
+                .exchange_declare(exchange.into(), ExchangeKind::Topic, options, FieldTable::default());
         declared.await.unwrap();
     }
 
-    /// A queue of its own, bound to all events of the log.
-    pub async fn bind(&self, sandbox: &Sandbox, arguments: FieldTable) -> String {
-        self.declare_events(sandbox).await;
+    /// Binds a queue to all of the log that goes to an exchange.
+    pub async fn bind(&self, queue: &str, exchange: &str) {
+        let (options, table) = (QueueBindOptions::default(), FieldTable::default());
+        let pattern = format!("{LOG}.#");
+        self.channel
+            .queue_bind(queue.into(), exchange.into(), pattern.as_str().into(), options, table)
+            .await
+            .unwrap();
+    }
+
+    /// A queue of its own, bound to all of the log that goes to an exchange.
+    pub async fn bind_own(&self, exchange: &str, arguments: FieldTable) -> String {
+        self.declare(exchange).await;
         let options = QueueDeclareOptions {
             exclusive: true,
             ..Default::default()
         };
-        let queue = self
-            .channel
-            .queue_declare("".into(), options, arguments)
-            .await
-            .unwrap()
-            .name()
-            .to_string();
-        let (options, table) = (QueueBindOptions::default(), FieldTable::default());
-        let exchange = sandbox.topology.events();
-        let pattern = format!("{LOG}.#");
-        self.channel
-            .queue_bind(
-                queue.as_str().into(),
-                exchange.as_str().into(),
-                pattern.as_str().into(),
-                options,
-                table,
-            )
-            .await
-            .unwrap();
+        let declared = self.channel.queue_declare("".into(), options, arguments).await;
+        let queue = declared.unwrap().name().to_string();
+        self.bind(&queue, exchange).await;
         queue
     }
 
@@ -223,9 +224,18 @@ impl Outsider {
             .unwrap()
     }
 
-    /// Hears all events of the log.
+    /// Hears all events of the log, each in a message of its own.
     pub async fn listen(&self, sandbox: &Sandbox) -> Consumer {
-        let queue = self.bind(sandbox, FieldTable::default()).await;
+        self.listen_to(&sandbox.topology.events()).await
+    }
+
+    /// Hears all frames of the log.
+    pub async fn listen_to_frames(&self, sandbox: &Sandbox) -> Consumer {
+        self.listen_to(&sandbox.topology.frames()).await
+    }
+
+    async fn listen_to(&self, exchange: &str) -> Consumer {
+        let queue = self.bind_own(exchange, FieldTable::default()).await;
         self.consume(&queue).await
     }
 
@@ -236,7 +246,8 @@ impl Outsider {
             .unwrap();
     }
 
-    pub async fn publish(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) {
+    /// Publishes, confirmed; whether any queue wanted it.
+    pub async fn is_routed(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) -> bool {
         self.channel
             .confirm_select(ConfirmSelectOptions::default())
             .await
@@ -249,24 +260,28 @@ impl Outsider {
             .channel
             .basic_publish(exchange.into(), key.into(), options, body, properties);
         let confirmation = soon("a confirm", async { sent.await.unwrap().await.unwrap() }).await;
-        assert!(
-            confirmation.is_ack() && confirmation.take_message().is_none(),
-            "it is taken and routed"
-        );
+        assert!(confirmation.is_ack(), "it is taken");
+        confirmation.take_message().is_none()
     }
 
-    /// Publishes events as the relay does, each confirmed.
-    pub async fn publish_events(&self, sandbox: &Sandbox, events: &[Recorded]) {
+    pub async fn publish(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) {
+        assert!(self.is_routed(exchange, key, properties, body).await, "it is routed");
+    }
+
+    /// Publishes events as the relay does for its own subscribers, in frames, each confirmed.
+    pub async fn publish_frames(&self, sandbox: &Sandbox, events: &[Recorded]) {
+        for frame in message::frame::encode(LOG, events).unwrap() {
+            let (exchange, key) = (sandbox.topology.frames(), frame.routing_key.to_string());
+            self.publish(&exchange, &key, frame.properties, &frame.body).await;
+        }
+    }
+
+    /// Publishes each event's own message, confirmed, to this exchange.
+    pub async fn publish_events(&self, exchange: &str, events: &[Recorded]) {
         for event in events {
             let message = message::encode(LOG, event).unwrap();
-            let key = message.routing_key.to_string();
-            self.publish(
-                &sandbox.topology.events(),
-                &key,
-                message.properties,
-                message.body.get().as_bytes(),
-            )
-            .await;
+            let (key, body) = (message.routing_key.to_string(), message.body.get().as_bytes());
+            self.publish(exchange, &key, message.properties, body).await;
         }
     }
 }
@@ -285,6 +300,22 @@ pub async fn hear_up_to(consumer: &mut Consumer, position: Position) -> Vec<Reco
     while heard.last().is_none_or(|event| event.position < position) {
         let delivery = hear(consumer).await;
         heard.push(message::decode(LOG, &delivery.properties, &delivery.data).expect("one of ours"));
+    }
+    heard
+}
+
+/// The frames up to the one that ends at this position.
+pub async fn hear_frames_up_to(consumer: &mut Consumer, position: Position) -> Vec<Vec<Recorded>> {
+    let mut heard: Vec<Vec<Recorded>> = Vec::new();
+    while heard
+        .iter()
+        .flatten()
+        .last()
+        .is_none_or(|event| event.position < position)
+    {
+        let delivery = hear(consumer).await;
+        let events = message::frame::decode(LOG, &delivery.properties, &delivery.data);
+        heard.push(events.expect("one of ours"));
     }
     heard
 }

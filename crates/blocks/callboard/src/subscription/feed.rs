@@ -6,14 +6,14 @@ use std::future::Future;
 use crate::event::Recorded;
 use crate::log::Source;
 
-/// One delivery.
+/// One delivery: an event. A message may hold several; then each of them is a delivery.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The event; or why the message can't be read as one of ours.
+    /// The event; or why a message can't be read as one of ours.
     pub event: Result<Recorded, String>,
 }
 
-/// A delivery that isn't an event of the log: dead-lettered with the reason.
+/// A delivery that isn't an event of the log: its message is dead-lettered with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
     /// Its index in what [`Feed::next`] returned.

@@ -40,12 +40,19 @@ pub async fn repeat(fault: Fault, world: &World, dice: &mut Dice) -> Result<()> 
     let back = 1 + dice.below(20);
     let after = Position::new(head.position.get().saturating_sub(back));
     let mut events = world.log.read(after, 20).await.context("reading the log")?.events;
+    let queue = queue(world, dice);
+    if fault == Fault::DoubledMessage && dice.below(2) == 0 {
+        // Their frames begin and end elsewhere than the relay's.
+        for _ in 0..2 {
+            world.meddler.slip_frames(&queue, LOG, &events).await?;
+        }
+        return Ok(());
+    }
     if fault == Fault::DoubledMessage {
         events = events.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
     } else {
         events.reverse();
     }
-    let queue = queue(world, dice);
     for event in &events {
         world.meddler.slip_event(&queue, LOG, event).await?;
     }

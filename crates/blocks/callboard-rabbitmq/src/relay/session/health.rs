@@ -8,16 +8,17 @@ use tokio::time::Instant;
 use crate::relay::Ended;
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
-use crate::relay::window::Confirmed;
+use crate::relay::window::{Confirmed, Returned};
 
 impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     pub(super) fn count(&mut self, confirmed: Confirmed) {
-        let unroutable = confirmed.returned.len() as u64;
-        for id in confirmed.returned {
+        let unroutable = confirmed.returned.iter().map(|returned| returned.events).sum();
+        for Returned { id, events } in confirmed.returned {
             tracing::debug!(
                 log = self.relay.log,
                 id = id.map(tracing::field::display),
-                "nobody has bound a queue"
+                events,
+                "no subscriber has a queue"
             );
         }
         metrics::counter!("callboard_relay_confirmed_total", "log" => self.relay.log).increment(confirmed.events);
@@ -71,7 +72,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 
     pub(super) fn show(&self) {
-        let (published, in_flight) = (self.published.position, self.window.len());
+        let (published, in_flight) = (self.published.position, self.window.events());
         metrics::gauge!("callboard_relay_published", "log" => self.relay.log).set(published.get() as f64);
         metrics::gauge!("callboard_relay_in_flight", "log" => self.relay.log).set(in_flight as f64);
         self.relay.shared.status.send_if_modified(|status| {

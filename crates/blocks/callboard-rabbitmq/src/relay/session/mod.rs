@@ -1,5 +1,6 @@
 //! One turn on one channel: everything in it is dropped at the first error.
 
+mod fill;
 mod health;
 mod look;
 
@@ -19,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::broker::{Connection, Link, within};
-use crate::message;
 use crate::relay::backlog::{Backlog, Offer};
 use crate::relay::error::RelayError;
 use crate::relay::lease::until;
 use crate::relay::window::{Confirmed, Window};
 use crate::relay::{Ended, Relay};
 use crate::topology::short;
+use fill::Exchanges;
 use look::{Look, READ_FIRST, store};
 
 /// How long a relay that is shut down waits for what is in flight.
@@ -50,6 +51,7 @@ pub(super) struct Session<'a, R, S> {
     relay: &'a Relay<R, S>,
     connection: Connection,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    exchanges: Exchanges,
     window: Window,
     backlog: Backlog,
     /// As it is stored.
@@ -80,7 +82,10 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             )
             .await?;
             let published = store("reading how far is published", relay.store.published()).await?;
-            let exchange = short(&relay.topology.events())?;
+            let exchanges = Exchanges {
+                frames: short(&relay.topology.frames())?,
+                events: short(&relay.topology.events())?,
+            };
             relay.shared.status.send_modify(|status| {
                 status.connected = true;
                 status.published = published.position;
@@ -90,7 +95,8 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 relay,
                 connection,
                 events,
-                window: Window::new(channel, exchange, published.position),
+                exchanges,
+                window: Window::new(channel, published.position),
                 backlog: Backlog::new(published.position),
                 published,
                 advancing: None,
@@ -165,41 +171,6 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Sends as many as the window has room for.
-    fn fill(&mut self) -> Result<(), RelayError> {
-        let config = &self.relay.config;
-        let Some(first) = self.backlog.peek().map(|event| event.position) else {
-            return Ok(());
-        };
-        let has_room = |window: &Window| window.len() < config.window && window.bytes() < config.window_bytes;
-        if self.blocked || !has_room(&self.window) {
-            return Ok(());
-        }
-        let span = tracing::info_span!(
-            "publish",
-            log = self.relay.log,
-            from = %first,
-            to = tracing::field::Empty,
-            events = tracing::field::Empty,
-        );
-        let _entered = span.enter();
-        let (mut sent, mut to) = (0_u64, first);
-        while has_room(&self.window)
-            && let Some(event) = self.backlog.peek()
-        {
-            self.window
-                .send(event.position, message::encode(self.relay.log, event)?)?;
-            to = event.position;
-            sent += 1;
-            self.backlog.advance();
-        }
-        span.record("to", tracing::field::display(to)).record("events", sent);
-        tracing::debug!("sent");
-        metrics::counter!("callboard_relay_published_total", "log" => self.relay.log).increment(sent);
-        self.relay.shared.status.send_modify(|status| status.publishes += sent);
         Ok(())
     }
 
