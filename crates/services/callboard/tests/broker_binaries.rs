@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 /// What the contract allows for the end.
 const DRAIN: Duration = Duration::from_secs(10);
 /// More than an unoptimised binary with all three contexts takes, and less than one whose memory grows with its load.
-const MEMORY_MIB: u64 = 250;
+const MEMORY_MIB: u64 = 100;
 
 /// A request whose body has not come yet.
 async fn half_a_request(http: &str, sku: &str) -> TcpStream {
