@@ -70,6 +70,14 @@ impl Deployment {
     /// # Errors
     /// When it isn't built, or doesn't become ready; the message names its log.
     pub async fn start(&self, kind: Kind) -> Result<Service> {
+        self.start_with(kind, &[]).await
+    }
+
+    /// Starts a process with more settings, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Deployment::start`].
+    pub async fn start_with(&self, kind: Kind, more: &[(&str, &str)]) -> Result<Service> {
         let (binary, topology) = match kind {
             Kind::Command => ("callboard-command", "brokered"),
             Kind::Projector => ("callboard-projector", "brokered"),
@@ -78,7 +86,7 @@ impl Deployment {
         };
         let [http, ops] = free_addresses()?;
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let environment = vec![
+        let mut environment = vec![
             set("DATABASE_URL", self.database.url()),
             set("AMQP_URL", &amqp_url()),
             set("MESSAGING_QUEUE_PREFIX", &self.sandbox.prefix),
@@ -90,6 +98,7 @@ impl Deployment {
             set("LOG_FORMAT", "json"),
             set("RUST_LOG", "warn"),
         ];
+        environment.extend(more.iter().map(|(name, value)| set(name, value)));
         let log = self.logs.join(format!("{kind:?}.log"));
         let process = Process::start(&binaries()?.join(binary), &environment, &log)?;
         let pid = process.id().context("it has just been started")?;

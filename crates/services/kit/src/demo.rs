@@ -132,8 +132,11 @@ const FINANCE: &[Step] = &[
     ),
 ];
 
+/// Whether a row has what is waited for.
+type HasCome = fn(&Value) -> bool;
+
 /// What process managers make of the stories: a list, and what its first row has when they have come to it.
-const COME_TO: &[(&str, fn(&Value) -> bool)] = &[
+const COME_TO: &[(&str, HasCome)] = &[
     ("/warehouse/low_stock", |row| row["last_notified_at"].is_string()),
     ("/finance/products", |row| row["outstanding"] == "1006.00"),
 ];

@@ -16,6 +16,8 @@ const CLIENTS: [u64; 5] = [1, 8, 64, 256, 1_000];
 const USUAL: u64 = 64;
 /// As many rows as a batch of ours has at the usual number of clients.
 const GROUP: u64 = 50;
+/// What RabbitMQ's process is called.
+const BROKER: &str = "beam.smp";
 
 /// What a load came to, run by run.
 #[derive(Default)]
@@ -25,17 +27,21 @@ struct Taken {
     p99: Figure,
     /// Microseconds of processor time per command, of the service and of Postgres.
     cost: Figure,
+    /// The same of the broker.
+    broker: Figure,
 }
 
 impl Taken {
     async fn take(&mut self, options: &Options, service: &Service, clients: u64, products: u64) -> Result<()> {
         let used = || machine::cpu(&[service.pid]) + machine::cpu_of("postgres");
-        let before = used();
+        let (before, broker_before) = (used(), machine::cpu_of(BROKER));
         let outcome = closed(service.http, clients, products, options.time()).await?;
         // The second that isn't counted costs, too.
         let share = options.seconds as f64 / (options.seconds + 1) as f64;
-        let cost = (used() - before).as_secs_f64() * share / outcome.answers.count().max(1) as f64;
-        self.cost.take(cost * 1e6);
+        let a_command = share * 1e6 / outcome.answers.count().max(1) as f64;
+        self.cost.take((used() - before).as_secs_f64() * a_command);
+        let broker = machine::cpu_of(BROKER) - broker_before;
+        self.broker.take(broker.as_secs_f64() * a_command);
         self.rate.take(outcome.rate);
         self.p50.take(outcome.answers.quantile(0.5));
         self.p99.take(outcome.answers.quantile(0.99));
@@ -124,12 +130,17 @@ async fn groups(options: &Options, table: &mut Table, ours: &Deployment, service
 /// With the projector beside it, and the relay publishing to its queues.
 async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment, alone: &Service) -> Result<()> {
     eprintln!("commands: the whole pair");
-    let pair = Deployment::new().await?;
+    let (pair, framed) = (Deployment::new().await?, Deployment::new().await?);
     let (command, projector) = (pair.start(Kind::Command).await?, pair.start(Kind::Projector).await?);
+    let frames_alone = [("CALLBOARD_EVENT_MESSAGES", "off")];
+    let framing = framed.start_with(Kind::Command, &frames_alone).await?;
+    let following = framed.start(Kind::Projector).await?;
     let second = ours.start(Kind::Command).await?;
-    let (mut both, mut one, mut two) = (Taken::default(), Taken::default(), Figure::default());
+    let (mut both, mut frames, mut one, mut two) =
+        (Taken::default(), Taken::default(), Taken::default(), Figure::default());
     for _ in 0..options.runs {
         both.take(options, &command, USUAL, PRODUCTS).await?;
+        frames.take(options, &framing, USUAL, PRODUCTS).await?;
         one.take(options, alone, USUAL, PRODUCTS).await?;
         let halves = tokio::join!(
             closed(alone.http, USUAL / 2, PRODUCTS, options.time()),
@@ -137,18 +148,28 @@ async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment
         );
         two.take(halves.0?.rate + halves.1?.rate);
     }
+    let alone = "the command service alone";
+    table.row("commands/s with the whole pair", &both.rate, alone, &one.rate);
+    let without = "with a message per event, too";
     table.row(
-        "commands/s with the whole pair",
+        "commands/s with the whole pair, frames alone",
+        &frames.rate,
+        without,
         &both.rate,
-        "the command service alone",
-        &one.rate,
+    );
+    table.row(
+        "CPU of the broker, µs a command, frames alone",
+        &frames.broker,
+        without,
+        &both.broker,
     );
     table.row("commands/s of two command services on one log", &two, "one", &one.rate);
     table.alone(
         "memory of the projector, MB",
         &Figure(vec![machine::peak_memory(projector.pid)]),
     );
-    command.stop().await?;
-    second.stop().await?;
-    projector.stop().await
+    for service in [second, command, projector, framing, following] {
+        service.stop().await?;
+    }
+    Ok(())
 }

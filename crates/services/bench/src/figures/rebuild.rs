@@ -40,9 +40,14 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
     let projector = deployment.start(Kind::Projector).await?;
     rebuilt(&deployment).await?;
     let connections = deployment.database.connect_as("callboard bench");
-    let (mut ours, mut copied) = (Figure::default(), Figure::default());
+    let (mut ours, mut copied, mut cold) = (Figure::default(), Figure::default(), Figure::default());
     for run in 1..=options.runs {
         eprintln!("rebuild: run {run}");
+        // Its process managers fold the whole log before it is ready.
+        let begun = Instant::now();
+        let command = deployment.start(Kind::Command).await?;
+        cold.take(begun.elapsed().as_secs_f64());
+        command.stop().await?;
         let begun = Instant::now();
         rebuild_projection(&connections, Rebuildable::of::<Products>(), None, true).await?;
         rebuilt(&deployment).await?;
@@ -57,6 +62,10 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
         &ours,
         beside,
         &copied,
+    );
+    table.alone(
+        format!("cold start of the command service with {} events, s", options.events),
+        &cold,
     );
     projector.stop().await
 }
