@@ -238,6 +238,8 @@ async fn careful_retries<S: ProcessManagerStore, L: LogStore + Clone>(store: &S,
         .await
         .expect("an answer");
     assert_eq!(applied, retried(&[6], RetryOutcome::Applied));
+    // It hears of this one by looking, before there is anything to apply.
+    careful.look(None).await.expect("it looks");
     record::<ItemsLog>(log, &[item("s-3", "one", 1)]).await;
     careful.catch_up(Lock::Wait).await.expect("it goes on");
     let told = told(store).await;

@@ -113,6 +113,23 @@ async fn what_an_older_process_manager_does_not_know_waits_for_newer_code() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_state_that_a_panic_left_half_changed_is_folded_anew() {
+    let (store, log) = begun().await;
+    let mut careless = managed::<Tally<false>>(&store, &log);
+    for (stream, label) in [("s-1", "one"), ("s-2", "poison"), ("s-1", "two")] {
+        record::<ItemsLog>(&log, &[(stream, item(ItemEvent::Put, label))]).await;
+        careless.catch_up(Lock::Wait).await.expect("it goes on");
+    }
+    let pending = store.pending(10).await.expect("a read");
+    let last = pending.last().map(|command| command.body.get());
+    assert_eq!(
+        last,
+        Some(r#"{"stream":"s-1","sum":2,"all":2}"#),
+        "nothing of the poison"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_than_so_many_parked_events_halt_it() {
     let (store, log) = begun().await;
     let poison = ("s-1", item(ItemEvent::Put, "poison"));
