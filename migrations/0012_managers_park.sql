@@ -18,8 +18,40 @@ as $$
     );
 $$;
 
--- As callboard.advance_process_manager, and parks events with it. Answers 'elsewhere', too, when
--- something else than in_left_out is parked or discarded.
+-- Stores commands that a process manager's events call for. The first one stored wins.
+create function callboard.keep_commands(
+    in_log             text,
+    in_name            text,
+    in_positions       bigint[],
+    in_indexes         integer[],
+    in_names           text[],
+    in_bodies          text[],
+    in_causation_ids   uuid[],
+    in_correlation_ids text[],
+    in_traceparents    text[]
+) returns void
+language plpgsql
+set search_path = '' set plan_cache_mode = force_generic_plan
+as $$
+begin
+    if cardinality(in_positions) = 0 then
+        return;
+    end if;
+    insert into callboard.pending_commands
+        (log, process_manager, position, index, name, body, causation_id, correlation_id, traceparent)
+    select
+        in_log, in_name, n.position, n.index, n.name, n.body::json, n.causation_id, n.correlation_id, n.traceparent
+    from unnest(
+        in_positions, in_indexes, in_names, in_bodies, in_causation_ids, in_correlation_ids, in_traceparents
+    ) n (position, index, name, body, causation_id, correlation_id, traceparent)
+    on conflict on constraint pending_commands_pkey do nothing;
+end;
+$$;
+
+-- Moves a process manager's checkpoint, stores the commands that the events called for, and parks what
+-- must wait. Answers 'done', or nothing was stored and it is 'elsewhere' (with the checkpoint as it is,
+-- also when the log doesn't hold in_to_id, or when something else than in_left_out is parked or
+-- discarded; null is whatever is), 'busy' (in_skip only), 'missing' or 'standby'.
 create function callboard.advance_or_park(
     in_log              text,
     in_name             text,
@@ -46,7 +78,7 @@ create function callboard.advance_or_park(
     out at_id           uuid
 )
 language plpgsql
-set search_path = '' set plan_cache_mode = force_generic_plan
+set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 begin
     if in_skip then
@@ -65,27 +97,66 @@ begin
         outcome := case when found then 'busy' else 'missing' end;
         return;
     end if;
-    if callboard.left_out(in_log, in_name) is distinct from in_left_out then
+
+    perform from callboard.subscribers s
+    where s.log = in_log and s.name = in_name and s.state = 'running';
+    if not found then
+        outcome := 'standby';
+        return;
+    end if;
+
+    perform from callboard.events e where e.log = in_log and e.position = in_to and e.id = in_to_id;
+    if not found or (at_position, at_id) is distinct from (in_from, in_from_id)
+        or callboard.left_out(in_log, in_name) <> in_left_out
+    then
         outcome := 'elsewhere';
         return;
     end if;
 
-    select a.outcome, a.at_position, a.at_id into outcome, at_position, at_id
-    from callboard.advance_process_manager(
-        in_log, in_name, in_from, in_from_id, in_to, in_to_id, in_skip, in_positions, in_indexes, in_names, in_bodies,
-        in_causation_ids, in_correlation_ids, in_traceparents
-    ) a;
-    if outcome <> 'done' or cardinality(in_parked_positions) = 0 then
-        return;
-    end if;
+    perform callboard.keep_commands(
+        in_log, in_name, in_positions, in_indexes, in_names, in_bodies, in_causation_ids, in_correlation_ids,
+        in_traceparents
+    );
     insert into callboard.parked_events (log, subscriber, position, stream, blocks, cause, reason)
     select in_log, in_name, n.position, n.stream, array[n.block], n.cause, n.reason
     from unnest(in_parked_positions, in_parked_streams, in_parked_blocks, in_parked_causes, in_parked_reasons)
         n (position, stream, block, cause, reason);
     update callboard.checkpoints c
-    set parked = c.parked + cardinality(in_parked_positions)
+    set position = in_to, event_id = in_to_id, updated_at = clock_timestamp(),
+        parked = c.parked + cardinality(in_parked_positions)
     where c.log = in_log and c.subscriber = in_name;
+    outcome := 'done';
 end;
+$$;
+
+-- What releases before this one call.
+create or replace function callboard.advance_process_manager(
+    in_log             text,
+    in_name            text,
+    in_from            bigint,
+    in_from_id         uuid,
+    in_to              bigint,
+    in_to_id           uuid,
+    in_skip            boolean,
+    in_positions       bigint[],
+    in_indexes         integer[],
+    in_names           text[],
+    in_bodies          text[],
+    in_causation_ids   uuid[],
+    in_correlation_ids text[],
+    in_traceparents    text[],
+    out outcome        text,
+    out at_position    bigint,
+    out at_id          uuid
+)
+language sql
+set search_path = ''
+as $$
+    select a.outcome, a.at_position, a.at_id
+    from callboard.advance_or_park(
+        in_log, in_name, in_from, in_from_id, in_to, in_to_id, in_skip, in_positions, in_indexes, in_names, in_bodies,
+        in_causation_ids, in_correlation_ids, in_traceparents, null, '{}', '{}', '{}', '{}', '{}'
+    ) a;
 $$;
 
 -- Stores what parked events call for by now, and unparks them. False, and nothing is done, when
@@ -110,18 +181,13 @@ declare
     gone bigint;
 begin
     perform from callboard.checkpoints c where c.log = in_log and c.subscriber = in_name for update;
-    if callboard.left_out(in_log, in_name) is distinct from in_left_out then
+    if callboard.left_out(in_log, in_name) <> in_left_out then
         return false;
     end if;
-    insert into callboard.pending_commands
-        (log, process_manager, position, index, name, body, causation_id, correlation_id, traceparent)
-    select
-        in_log, in_name, n.position, n.index, n.name, n.body::json, n.causation_id, n.correlation_id,
-        n.traceparent
-    from unnest(
-        in_positions, in_indexes, in_names, in_bodies, in_causation_ids, in_correlation_ids, in_traceparents
-    ) n (position, index, name, body, causation_id, correlation_id, traceparent)
-    on conflict on constraint pending_commands_pkey do nothing;
+    perform callboard.keep_commands(
+        in_log, in_name, in_positions, in_indexes, in_names, in_bodies, in_causation_ids, in_correlation_ids,
+        in_traceparents
+    );
     delete from callboard.parked_events p
     where p.log = in_log and p.subscriber = in_name and p.build = 'live' and p.position = any (in_parked);
     get diagnostics gone = row_count;
@@ -132,6 +198,8 @@ begin
 end;
 $$;
 
-revoke all on function callboard.left_out, callboard.advance_or_park, callboard.take_up_parked from public;
-grant execute on function callboard.left_out, callboard.advance_or_park, callboard.take_up_parked
+revoke all on function callboard.left_out, callboard.keep_commands, callboard.advance_or_park, callboard.take_up_parked
+    from public;
+grant execute on function callboard.left_out, callboard.keep_commands, callboard.advance_or_park,
+    callboard.take_up_parked
     to callboard_service;

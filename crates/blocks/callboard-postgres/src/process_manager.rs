@@ -8,8 +8,9 @@ use callboard::process_manager::{
 use callboard::subscription::Lock;
 use callboard::{Checkpoint, Position, ProcessManager};
 use serde_json::value::RawValue;
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{Connection, Postgres, Row};
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -49,23 +50,16 @@ impl PgProcessManagerStore {
         lock: Lock,
     ) -> Result<(String, Option<i64>, Option<Uuid>), sqlx::Error> {
         let Advance { from, to, parked, .. } = advance;
-        let commands = Columns::of(advance.commands);
         let block = |stream| Block::stream(stream).as_str().to_owned();
-        let work = sqlx::query_as(include_str!("../queries/advance_process_manager.sql"))
+        let query = sqlx::query_as(include_str!("../queries/advance_process_manager.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(number(from.position))
             .bind(from.event_id)
             .bind(number(to.position))
             .bind(to.event_id)
-            .bind(lock == Lock::Skip)
-            .bind(commands.positions)
-            .bind(commands.indexes)
-            .bind(commands.names)
-            .bind(commands.bodies)
-            .bind(commands.causation_ids)
-            .bind(commands.correlation_ids)
-            .bind(commands.traceparents)
+            .bind(lock == Lock::Skip);
+        let work = with_commands(query, advance.commands)
             .bind(numbers(advance.left_out))
             .bind(parked.iter().map(|event| number(event.position)).collect::<Vec<_>>())
             .bind(parked.iter().map(|event| event.stream.as_str()).collect::<Vec<_>>())
@@ -101,30 +95,24 @@ fn numbers(positions: &[Position]) -> Vec<i64> {
     positions.iter().copied().map(number).collect()
 }
 
-/// Commands as arrays.
-struct Columns<'a> {
-    positions: Vec<i64>,
-    indexes: Vec<i32>,
-    names: Vec<&'a str>,
-    bodies: Vec<&'a str>,
-    causation_ids: Vec<Uuid>,
-    correlation_ids: Vec<Option<&'a str>>,
-    traceparents: Vec<Option<&'a str>>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(commands: &'a [PendingCommand]) -> Self {
-        let each = || commands.iter();
-        Self {
-            positions: each().map(|command| number(command.position)).collect(),
-            indexes: each().map(|command| command.index.cast_signed()).collect(),
-            names: each().map(|command| &*command.name).collect(),
-            bodies: each().map(|command| command.body.get()).collect(),
-            causation_ids: each().map(|command| command.causation_id).collect(),
-            correlation_ids: each().map(|command| command.correlation_id.as_deref()).collect(),
-            traceparents: each().map(|command| command.traceparent.as_deref()).collect(),
-        }
-    }
+/// The query with the commands as arrays, bound one after another.
+fn with_commands<'q, Row>(
+    query: QueryAs<'q, Postgres, Row, PgArguments>,
+    commands: &'q [PendingCommand],
+) -> QueryAs<'q, Postgres, Row, PgArguments> {
+    let each = || commands.iter();
+    query
+        .bind(each().map(|command| number(command.position)).collect::<Vec<_>>())
+        .bind(each().map(|command| command.index.cast_signed()).collect::<Vec<_>>())
+        .bind(each().map(|command| &*command.name).collect::<Vec<_>>())
+        .bind(each().map(|command| command.body.get()).collect::<Vec<_>>())
+        .bind(each().map(|command| command.causation_id).collect::<Vec<_>>())
+        .bind(
+            each()
+                .map(|command| command.correlation_id.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(each().map(|command| command.traceparent.as_deref()).collect::<Vec<_>>())
 }
 
 impl ProcessManagerStore for PgProcessManagerStore {
@@ -200,21 +188,14 @@ impl ProcessManagerStore for PgProcessManagerStore {
     }
 
     async fn take_up(&self, retried: TakeUp<'_>) -> Result<bool, Source> {
-        let commands = Columns::of(retried.commands);
-        let work = sqlx::query_scalar(include_str!("../queries/take_up_parked.sql"))
+        let query = sqlx::query_as(include_str!("../queries/take_up_parked.sql"))
             .bind(self.log)
             .bind(self.name)
             .bind(numbers(retried.positions))
-            .bind(numbers(retried.left_out))
-            .bind(commands.positions)
-            .bind(commands.indexes)
-            .bind(commands.names)
-            .bind(commands.bodies)
-            .bind(commands.causation_ids)
-            .bind(commands.correlation_ids)
-            .bind(commands.traceparents)
-            .fetch_one(self.database.background());
-        Ok(self.database.in_background(work).await?)
+            .bind(numbers(retried.left_out));
+        let work = with_commands(query, retried.commands).fetch_one(self.database.background());
+        let (taken_up,): (bool,) = self.database.in_background(work).await?;
+        Ok(taken_up)
     }
 
     async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {

@@ -134,6 +134,25 @@ async fn a_process_manager_advances_with_its_commands_and_never_twice() {
 }
 
 #[tokio::test]
+async fn what_an_older_release_calls_still_advances_a_process_manager_once() {
+    let database = TestDatabase::create().await;
+    let connections = database.connect();
+    let head = record(&items_log(&connections), vec![put("x", 1, "any")]).await;
+    let store = PgProcessManagerStore::new::<Idle>(&connections);
+    store.register(Checkpoint::START).await.expect("it is registered");
+    let step = format!(
+        "select outcome from callboard.advance_process_manager('items', 'idle', 0, '{}', 1, '{}', false,
+            '{{1}}', '{{0}}', '{{Do}}', array['1'], array['{0}'::uuid], array[null::text], array[null::text])",
+        Uuid::nil(),
+        head.event_id
+    );
+    assert_eq!(database.texts(&step).await, ["done"]);
+    assert_eq!(database.texts(&step).await, ["elsewhere"]);
+    assert_eq!(store.load().await.expect("a read"), Registration::At(head));
+    assert_eq!(pending(&store).await, [(1, 0, "1".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_process_manager_that_is_locked_halted_or_without_checkpoint_says_so() {
     let database = TestDatabase::create().await;
     let connections = database.connect();
