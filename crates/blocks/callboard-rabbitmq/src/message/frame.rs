@@ -9,13 +9,13 @@ use callboard::{EVENT_MAX_BYTES, Metadata, Position, RawEvent, Recorded, StreamN
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::error::BrokerError;
 use crate::message::decode::{event_type, headers_of, property, uuid};
-use crate::message::{APP_ID, CONTENT_TYPE, Encoded, PERSISTENT, number, text, unpublishable};
+use crate::message::{APP_ID, CONTENT_TYPE, PERSISTENT, number, text, unpublishable};
 
 /// The `type` of a frame, with the version of its shape.
 pub const FRAME_TYPE: &str = "callboard.frame.v1";
@@ -26,8 +26,6 @@ pub const FRAME_MAX_EVENTS: usize = 256;
 pub const FRAME_MAX_BYTES: usize = 64 * 1024;
 /// More bytes than the largest event and what stands around it.
 const BODY_MAX_BYTES: usize = EVENT_MAX_BYTES + FRAME_MAX_BYTES;
-/// More than what stands in the JSON of an event besides its texts: names, numbers, ids, the time.
-const ENTRY_BYTES: usize = 400;
 
 /// Consecutive events, ready to be published.
 #[derive(Debug, Clone)]
@@ -59,11 +57,10 @@ impl Frame {
 pub fn encode(log: &str, events: &[Recorded]) -> Result<Vec<Frame>, BrokerError> {
     let mut frames = Vec::new();
     let mut framing = Framing::new(log);
-    for recorded in events {
-        let encoded = Encoded::new(log, recorded)?;
-        if !framing.push(&encoded)? {
+    for event in events {
+        if !framing.push(event)? {
             frames.extend(std::mem::replace(&mut framing, Framing::new(log)).finish()?);
-            framing.push(&encoded)?;
+            framing.push(event)?;
         }
     }
     frames.extend(framing.finish()?);
@@ -97,19 +94,21 @@ impl<'a> Framing<'a> {
     }
 
     /// Takes the next event; false when it is full. The first one always fits.
-    pub(crate) fn push(&mut self, event: &Encoded<'_>) -> Result<bool, BrokerError> {
-        let recorded = event.recorded;
+    pub(crate) fn push(&mut self, event: &Recorded) -> Result<bool, BrokerError> {
+        let taken = self.body.len();
         if self.events > 0 {
-            if self.body.len() + weight(event) > FRAME_MAX_BYTES {
-                return Ok(false);
-            }
             self.body.push(b',');
         }
-        serde_json::to_writer(&mut self.body, &Entry::of(event))
-            .map_err(|error| unpublishable(recorded.position, error.to_string()))?;
+        serde_json::to_writer(&mut self.body, &event.to_public(self.log))
+            .map_err(|error| unpublishable(event.position, error.to_string()))?;
+        // And the bracket that ends it.
+        if self.events > 0 && self.body.len() + 1 > FRAME_MAX_BYTES {
+            self.body.truncate(taken);
+            return Ok(false);
+        }
         self.events += 1;
-        self.first.get_or_insert((recorded.position, recorded.previous_id));
-        self.last = Some((recorded.position, recorded.id, recorded.recorded_at));
+        self.first.get_or_insert((event.position, event.previous_id));
+        self.last = Some((event.position, event.id, event.recorded_at));
         Ok(true)
     }
 
@@ -155,16 +154,8 @@ fn headers(
     Ok(headers)
 }
 
-/// At least as many bytes as the event takes in a body: names have no character that JSON makes
-/// longer than two.
-fn weight(event: &Encoded<'_>) -> usize {
-    let recorded = event.recorded;
-    let names = event.log.len() + recorded.stream.as_str().len() + recorded.event.event_type.len();
-    recorded.event.data.get().len() + event.metadata.get().len() + 2 * names + ENTRY_BYTES
-}
-
-/// An event in a frame; the same as [`callboard::PublicEvent`].
-#[derive(Serialize, Deserialize)]
+/// An event in a frame: a [`callboard::PublicEvent`], read.
+#[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
     log: Cow<'a, str>,
@@ -185,23 +176,6 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(event: &'a Encoded<'_>) -> Self {
-        let recorded = event.recorded;
-        Self {
-            log: event.log.into(),
-            position: recorded.position.get(),
-            stream: recorded.stream.as_str().into(),
-            version: recorded.version.get(),
-            id: recorded.id,
-            event_type: (&*recorded.event.event_type).into(),
-            schema_version: recorded.event.schema_version,
-            data: &recorded.event.data,
-            previous_id: recorded.previous_id,
-            metadata: &event.metadata,
-            recorded_at: recorded.recorded_at,
-        }
-    }
-
     fn decode(self, log: &str) -> Result<Recorded, String> {
         let Self { position, version, .. } = self;
         if self.log != log {

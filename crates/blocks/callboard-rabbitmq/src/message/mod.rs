@@ -13,7 +13,6 @@ pub use frame::Frame;
 use callboard::{Json, Position, Recorded};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use serde_json::value::RawValue;
 
 use crate::error::BrokerError;
 
@@ -40,76 +39,47 @@ pub struct Message {
 /// # Errors
 /// [`BrokerError::Unpublishable`] when a name is longer than AMQP allows.
 pub fn encode(log: &str, recorded: &Recorded) -> Result<Message, BrokerError> {
-    Encoded::new(log, recorded)?.message()
+    let short =
+        |text: String| ShortString::try_new(text).map_err(|error| unpublishable(recorded.position, error.to_string()));
+    let event = &recorded.event;
+    let headers = headers(log, recorded).map_err(|reason| unpublishable(recorded.position, reason))?;
+    let properties = BasicProperties::default()
+        .with_message_id(short(recorded.id.to_string())?)
+        .with_type(short(event.event_type.to_string())?)
+        .with_content_type(CONTENT_TYPE.into())
+        .with_timestamp(recorded.recorded_at.as_second().try_into().unwrap_or(0))
+        .with_app_id(APP_ID.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_headers(headers);
+    Ok(Message {
+        routing_key: short(format!("{log}.{}.v{}", event.event_type, event.schema_version))?,
+        properties,
+        body: event.data.clone(),
+    })
 }
 
-/// An event whose JSON was made once, for its own message and for the frame that it is in.
-pub(crate) struct Encoded<'a> {
-    log: &'a str,
-    recorded: &'a Recorded,
-    metadata: Box<RawValue>,
-}
-
-impl<'a> Encoded<'a> {
-    pub(crate) fn new(log: &'a str, recorded: &'a Recorded) -> Result<Self, BrokerError> {
-        let metadata = serde_json::value::to_raw_value(&recorded.metadata)
-            .map_err(|error| unpublishable(recorded.position, error.to_string()))?;
-        Ok(Self {
-            log,
-            recorded,
-            metadata,
-        })
+fn headers(log: &str, recorded: &Recorded) -> Result<FieldTable, String> {
+    let metadata = &recorded.metadata;
+    let mut headers = FieldTable::default();
+    headers.insert("log".into(), text(log));
+    headers.insert("position".into(), number(recorded.position.get())?);
+    headers.insert("previous_id".into(), text(recorded.previous_id.to_string()));
+    headers.insert("stream".into(), text(recorded.stream.as_str()));
+    headers.insert("version".into(), number(recorded.version.get())?);
+    headers.insert("schema_version".into(), number(recorded.event.schema_version.into())?);
+    headers.insert("recorded_at".into(), text(format!("{:.6}", recorded.recorded_at)));
+    if let Some(correlation_id) = &metadata.correlation_id {
+        headers.insert("correlation_id".into(), text(&**correlation_id));
     }
-
-    /// The event's own message.
-    pub(crate) fn message(&self) -> Result<Message, BrokerError> {
-        let recorded = self.recorded;
-        let short = |text: String| {
-            ShortString::try_new(text).map_err(|error| unpublishable(recorded.position, error.to_string()))
-        };
-        let event = &recorded.event;
-        let properties = BasicProperties::default()
-            .with_message_id(short(recorded.id.to_string())?)
-            .with_type(short(event.event_type.to_string())?)
-            .with_content_type(CONTENT_TYPE.into())
-            .with_timestamp(recorded.recorded_at.as_second().try_into().unwrap_or(0))
-            .with_app_id(APP_ID.into())
-            .with_delivery_mode(PERSISTENT)
-            .with_headers(
-                self.headers()
-                    .map_err(|reason| unpublishable(recorded.position, reason))?,
-            );
-        let routing_key = short(format!("{}.{}.v{}", self.log, event.event_type, event.schema_version))?;
-        Ok(Message {
-            routing_key,
-            properties,
-            body: event.data.clone(),
-        })
+    if let Some(causation_id) = metadata.causation_id {
+        headers.insert("causation_id".into(), text(causation_id.to_string()));
     }
-
-    fn headers(&self) -> Result<FieldTable, String> {
-        let recorded = self.recorded;
-        let metadata = &recorded.metadata;
-        let mut headers = FieldTable::default();
-        headers.insert("log".into(), text(self.log));
-        headers.insert("position".into(), number(recorded.position.get())?);
-        headers.insert("previous_id".into(), text(recorded.previous_id.to_string()));
-        headers.insert("stream".into(), text(recorded.stream.as_str()));
-        headers.insert("version".into(), number(recorded.version.get())?);
-        headers.insert("schema_version".into(), number(recorded.event.schema_version.into())?);
-        headers.insert("recorded_at".into(), text(format!("{:.6}", recorded.recorded_at)));
-        if let Some(correlation_id) = &metadata.correlation_id {
-            headers.insert("correlation_id".into(), text(&**correlation_id));
-        }
-        if let Some(causation_id) = metadata.causation_id {
-            headers.insert("causation_id".into(), text(causation_id.to_string()));
-        }
-        if let Some(traceparent) = &metadata.traceparent {
-            headers.insert("traceparent".into(), text(&**traceparent));
-        }
-        headers.insert("metadata".into(), text(self.metadata.get()));
-        Ok(headers)
+    if let Some(traceparent) = &metadata.traceparent {
+        headers.insert("traceparent".into(), text(&**traceparent));
     }
+    let metadata = serde_json::to_string(metadata).map_err(|error| error.to_string())?;
+    headers.insert("metadata".into(), text(metadata));
+    Ok(headers)
 }
 
 fn unpublishable(position: Position, reason: String) -> BrokerError {

@@ -5,7 +5,7 @@ use callboard::relay::RelayStore;
 use lapin::types::ShortString;
 
 use crate::message::frame::{FRAME_MAX_EVENTS, Framing};
-use crate::message::{Encoded, Frame, Message};
+use crate::message::{self, Frame, Message};
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
 use crate::relay::window::{Body, Completes, Outgoing};
@@ -78,12 +78,11 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         while framing.len() < most
             && let Some(event) = self.backlog.peek()
         {
-            let encoded = Encoded::new(log, event)?;
-            if !framing.push(&encoded)? {
+            if !framing.push(event)? {
                 break;
             }
             if self.relay.config.event_messages {
-                messages.push(encoded.message()?);
+                messages.push(message::encode(log, event)?);
             }
             self.backlog.advance();
         }
