@@ -116,34 +116,18 @@ fn expected(events: &[Event]) -> Vec<(Uuid, ProductId)> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-    use callboard::{Event as _, Metadata, Position, RawEvent, StreamName, Version, to_json};
+    use callboard::{Metadata, StreamName};
     use serde_json::{Value, json};
 
+    use super::super::sample::{self, id};
     use super::*;
 
-    fn id(position: u64) -> Uuid {
-        Uuid::from_u64_pair(9, position)
-    }
-
     fn event(position: u64, name: &str, data: &Value, cause: Option<u64>) -> Event {
-        let raw = RawEvent {
-            event_type: name.into(),
-            schema_version: 1,
-            data: to_json(data).unwrap(),
+        let metadata = Metadata {
+            causation_id: cause.map(id),
+            ..Metadata::default()
         };
-        Event {
-            position: Position::new(position),
-            stream: StreamName::of("thing", 1),
-            version: Version::new(position),
-            id: id(position),
-            previous_id: id(position - 1),
-            event: FinanceEvent::decode(&raw).unwrap(),
-            metadata: Metadata {
-                causation_id: cause.map(id),
-                ..Metadata::default()
-            },
-            recorded_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        }
+        sample::event(StreamName::of("thing", 1), position, name, data, metadata)
     }
 
     fn cycled(position: u64, date: &str, previous: Option<&str>) -> Event {

@@ -4,6 +4,8 @@
 mod fees;
 mod log;
 mod posts;
+#[cfg(test)]
+mod sample;
 mod settle;
 mod stores;
 mod tables;

@@ -56,28 +56,15 @@ fn public(event: &Recorded<TicketsEvent>) -> Option<Value> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-    use callboard::{Event as _, Metadata, Position, RawEvent, StreamName, Version, to_json};
+    use callboard::{Metadata, StreamName};
     use serde_json::json;
     use uuid::Uuid;
 
+    use super::super::sample;
     use super::*;
 
     fn event(position: u64, name: &str, data: &Value) -> Recorded<TicketsEvent> {
-        let raw = RawEvent {
-            event_type: name.into(),
-            schema_version: 1,
-            data: to_json(data).unwrap(),
-        };
-        Recorded {
-            position: Position::new(position),
-            stream: StreamName::of("ticket", 1),
-            version: Version::new(position),
-            id: Uuid::from_u64_pair(9, position),
-            previous_id: Uuid::from_u64_pair(9, position - 1),
-            event: TicketsEvent::decode(&raw).unwrap(),
-            metadata: Metadata::default(),
-            recorded_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        }
+        sample::event(StreamName::of("ticket", 1), position, name, data, Metadata::default())
     }
 
     fn events() -> Vec<Recorded<TicketsEvent>> {

@@ -3,37 +3,19 @@
 
 use std::sync::Arc;
 
-use callboard::{Event, Metadata, Position, RawEvent, Recorded, StreamName, Version, to_json};
+use callboard::{Metadata, Position, Recorded, StreamName, Version};
 use serde_json::{Value, json};
-use uuid::Uuid;
 use warehouse::WarehouseEvent;
 use warehouse::low_stock::LowStock;
 use warehouse::products::Products;
 
+use super::sample::{self, id};
 use super::{Findings, log, tally, views, warehouse as goods};
 use crate::ledger::{Command, Fate, Made, Receipt, Sent};
 use crate::tally::{Tally, TallyRow};
 
-fn id(position: u64) -> Uuid {
-    Uuid::from_u64_pair(0, position)
-}
-
 fn event(position: u64, name: &str, data: &Value, metadata: Metadata) -> Recorded<WarehouseEvent> {
-    let raw = RawEvent {
-        event_type: name.into(),
-        schema_version: 1,
-        data: to_json(data).unwrap(),
-    };
-    Recorded {
-        position: Position::new(position),
-        stream: StreamName::of("product", "a"),
-        version: Version::new(position),
-        id: id(position),
-        previous_id: id(position - 1),
-        event: WarehouseEvent::decode(&raw).unwrap(),
-        metadata,
-        recorded_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-    }
+    sample::event(StreamName::of("product", "a"), position, name, data, metadata)
 }
 
 /// What `key` has moved.
