@@ -28,6 +28,8 @@ const FILL: &str = "
 ";
 /// How often it is looked whether a rebuild has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Far beyond what all views together take here.
+const REBUILT_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
     let deployment = Deployment::new().await?;
@@ -72,6 +74,7 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
 
 /// Waits until nothing is being rebuilt.
 async fn rebuilt(deployment: &Deployment) -> Result<()> {
+    let deadline = Instant::now() + REBUILT_WITHIN;
     loop {
         let states = deployment
             .database
@@ -84,6 +87,10 @@ async fn rebuilt(deployment: &Deployment) -> Result<()> {
         if states.is_empty() {
             return Ok(());
         }
+        ensure!(
+            Instant::now() < deadline,
+            "still being rebuilt after {REBUILT_WITHIN:?}: {states:?}"
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
