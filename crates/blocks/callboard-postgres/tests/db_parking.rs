@@ -2,11 +2,11 @@
 
 mod common;
 
-use callboard::contract::{Item, ItemEvent, Items, ItemsLog, Tally};
+use callboard::contract::{Item, ItemEvent, Items, ItemsLog, OlderEvent, OlderLog, Tally};
 use callboard::parking::{Cause, Parking, RetryOutcome, Selection};
 use callboard::subscription::{Applied, Lock, Mode, Runner, Subscriber};
 use callboard::view::ViewStore;
-use callboard::{DecodeError, Event, EventType, Json, Log, Position, Projection, RawEvent, Recorded, Standing, Views};
+use callboard::{Position, Projection, Recorded, Standing, Views};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{PgLog, PgParking, PgProcessManagerStore, PgProjection, PgView, PgViews, pause_subscriber};
 use common::{event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
@@ -38,36 +38,6 @@ async fn process_managers_keep_the_contract_of_parking() {
     assert_eq!(database.texts(rows).await, ["0 0"], "the count that others see agrees");
     let kept = "select position || ' ' || because from callboard.discarded_events";
     assert_eq!(database.texts(kept).await, ["5 a typing error"]);
-}
-
-/// The log of the items as an older release knows it: nothing is ever removed.
-struct OlderLog;
-
-impl Log for OlderLog {
-    const NAME: &'static str = ItemsLog::NAME;
-    type Event = OlderEvent;
-}
-
-#[derive(Clone)]
-struct OlderEvent(ItemEvent);
-
-impl Event for OlderEvent {
-    const TYPES: &'static [EventType] = &[EventType::new("ItemPut", 1)];
-
-    fn event_type(&self) -> EventType {
-        self.0.event_type()
-    }
-
-    fn encode(&self) -> Result<Json, serde_json::Error> {
-        self.0.encode()
-    }
-
-    fn decode(raw: &RawEvent) -> Result<Self, DecodeError> {
-        match &*raw.event_type {
-            "ItemPut" => ItemEvent::decode(raw).map(Self),
-            _ => Err(raw.unknown()),
-        }
-    }
 }
 
 /// The items of a release that declares that each stream has rows of its own.

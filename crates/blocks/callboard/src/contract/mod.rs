@@ -4,6 +4,7 @@
 mod event_handlers;
 mod feed;
 mod log;
+mod older;
 mod parking;
 mod process_managers;
 mod views;
@@ -11,6 +12,7 @@ mod views;
 pub use event_handlers::{ItemsHandler, event_handlers};
 pub use feed::feed;
 pub use log::log;
+pub use older::{OlderEvent, OlderLog};
 pub use parking::parking;
 pub use process_managers::{Tally, Tell, process_managers};
 pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

@@ -3,45 +3,15 @@
 
 use std::sync::Arc;
 
-use callboard::contract::{ItemEvent, ItemsLog, Tally};
+use callboard::contract::{ItemEvent, ItemsLog, OlderEvent, OlderLog, Tally};
 use callboard::memory::{MemoryLog, MemoryProcessManagerStore};
 use callboard::parking::{Cause, OnFailure, PARKED_MOST, TOO_MANY};
 use callboard::process_manager::{ProcessManagerStore, ProcessManagerSubscriber};
 use callboard::spec::record;
 use callboard::subscription::{Lock, RunError, Runner};
-use callboard::{Checkpoint, DecodeError, Event, EventType, Json, Log, ProcessManager, RawEvent, Reaction, Recorded};
+use callboard::{Checkpoint, ProcessManager, Reaction, Recorded};
 use serde_json::json;
 use tokio::sync::Notify;
-
-/// The log of the items as an older release knows it: nothing is ever removed.
-struct OlderLog;
-
-impl Log for OlderLog {
-    const NAME: &'static str = ItemsLog::NAME;
-    type Event = OlderEvent;
-}
-
-#[derive(Clone)]
-struct OlderEvent(ItemEvent);
-
-impl Event for OlderEvent {
-    const TYPES: &'static [EventType] = &[EventType::new("ItemPut", 1)];
-
-    fn event_type(&self) -> EventType {
-        self.0.event_type()
-    }
-
-    fn encode(&self) -> Result<Json, serde_json::Error> {
-        self.0.encode()
-    }
-
-    fn decode(raw: &RawEvent) -> Result<Self, DecodeError> {
-        match &*raw.event_type {
-            "ItemPut" => ItemEvent::decode(raw).map(Self),
-            _ => Err(raw.unknown()),
-        }
-    }
-}
 
 /// The older release, which does nothing.
 struct Older;
