@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,15 @@ pub struct ParkedEvent {
     pub tries: u32,
 }
 
+impl ParkedEvent {
+    /// A retry of it failed.
+    pub(crate) fn retry_failed(&mut self, reason: &str) {
+        self.cause = Cause::Failed;
+        self.reason = reason.to_owned();
+        self.tries += 1;
+    }
+}
+
 /// Which parked events are meant. A retry always takes whole groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
@@ -199,7 +209,8 @@ pub enum ParkingError {
 }
 
 /// What people do with a subscriber's parked events. Dropping a future of these leaves either all
-/// or nothing of a group done.
+/// or nothing of a group done. Callers list, retry and discard; a kind of subscriber says how it looks
+/// up, replays and gives up.
 pub trait Parking: Send + Sync + 'static {
     /// The log.
     fn log(&self) -> &'static str;
@@ -208,15 +219,62 @@ pub trait Parking: Send + Sync + 'static {
     fn subscriber(&self) -> &'static str;
 
     /// All of them in order, at most [`PARKED_MOST`].
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>>;
+    fn parked(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, Source>>;
+
+    /// Replays a group, with what has joined it since it was looked up. A dry run only says what would
+    /// come of it.
+    fn replay<'a>(&'a self, group: &'a [&'a ParkedEvent], dry_run: bool) -> BoxFuture<'a, Result<Retried, Source>>;
+
+    /// Takes an event out for good and keeps the reason; `None` when it isn't parked.
+    fn give_up<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<Option<ParkedEvent>, Source>>;
+
+    /// All of them in order, at most [`PARKED_MOST`].
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
+        let subscriber = self.subscriber();
+        self.parked().map_err(unavailable(subscriber)).boxed()
+    }
 
     /// Replays the groups of the events that are meant, each in one transaction. A dry run only
     /// says what would come of it.
-    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>>;
+    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
+        async move {
+            let subscriber = self.subscriber();
+            let parked = self.list().await?;
+            let groups = groups(&parked, which);
+            if let Selection::At(position) = which
+                && groups.is_empty()
+            {
+                return Err(ParkingError::NotParked { subscriber, position });
+            }
+            let mut retried = Vec::with_capacity(groups.len());
+            for group in groups {
+                let replayed = self.replay(&group, dry_run).await;
+                retried.push(replayed.map_err(unavailable(subscriber))?);
+            }
+            Ok(retried)
+        }
+        .boxed()
+    }
 
     /// Gives an event up for good: it is never applied, in no rebuild either, and blocks nothing any
     /// more. What waits behind it stays parked until it is retried. The reason is kept.
-    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>>;
+    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
+        async move {
+            let (log, subscriber) = (self.log(), self.subscriber());
+            let given_up = self.give_up(at, reason).await.map_err(unavailable(subscriber))?;
+            let given_up = given_up.ok_or(ParkingError::NotParked {
+                subscriber,
+                position: at,
+            })?;
+            tracing::warn!(log, subscriber, position = %at, reason, "discarded");
+            Ok(given_up)
+        }
+        .boxed()
+    }
+}
+
+fn unavailable(subscriber: &'static str) -> impl Fn(Source) -> ParkingError {
+    move |source| ParkingError::Unavailable { subscriber, source }
 }
 
 /// The streams and keys that an event of `P` blocks while it is parked; `None` when its keys can't

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use callboard::log::Source;
-use callboard::parking::{
-    Block, Cause, ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code,
-};
+use callboard::parking::{Block, Cause, ParkedEvent, Parking, Retried, RetryOutcome, waiting_for_code};
 use callboard::projection::EventOf;
 use callboard::{Checkpoint, Log, Position, Projection, Recorded, error_chain};
 use futures::future::BoxFuture;
@@ -15,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 use super::checkpoint::lock_for_parked;
 use super::failure::Failure;
 use super::fold::fold_run;
-use super::parked_rows::{Named, count, discard, list, note_failed_retry, unpark};
+use super::parked_rows::{Named, count, discard, list, note_failure, unpark};
 use super::parking::parked_behind;
 use super::table::Table;
 use crate::database::Database;
@@ -67,7 +65,7 @@ impl<P: Projection> PgParking<P> {
             if group.iter().any(|parked| looked.hopeless.contains(&parked.position)) {
                 continue;
             }
-            let Retried { positions, outcome } = self.replay(&group, false).await?;
+            let Retried { positions, outcome } = self.replay_one(&group, false).await?;
             if outcome == RetryOutcome::Applied {
                 tracing::info!(
                     log = P::Log::NAME,
@@ -108,7 +106,7 @@ impl<P: Projection> PgParking<P> {
         Ok(())
     }
 
-    async fn replay(&self, group: &[&ParkedEvent], dry_run: bool) -> Result<Retried, Source> {
+    async fn replay_one(&self, group: &[&ParkedEvent], dry_run: bool) -> Result<Retried, Source> {
         let replayed = self.database.in_background(self.replay_group(group, dry_run)).await;
         let (positions, replayed) = replayed.map_err(|failure| failure.into_error(P::NAME))?;
         let outcome = match replayed {
@@ -117,7 +115,7 @@ impl<P: Projection> PgParking<P> {
             Err(GroupError::Undecodable(position, reason)) => RetryOutcome::Failed { position, reason },
             Err(GroupError::Failed(position, reason)) => {
                 if !dry_run {
-                    self.note(position, &reason).await?;
+                    note_failure(&self.database, Self::NAMED, position, &reason).await?;
                 }
                 RetryOutcome::Failed { position, reason }
             }
@@ -144,16 +142,6 @@ impl<P: Projection> PgParking<P> {
             transaction.commit().await?;
         }
         Ok((positions, applied))
-    }
-
-    /// Notes that a retry failed at an event.
-    async fn note(&self, position: Position, reason: &str) -> Result<(), Source> {
-        let note = async {
-            let mut connection = self.database.background().acquire().await?;
-            note_failed_retry(&mut connection, Self::NAMED, position, reason).await
-        };
-        self.database.in_background(note).await?;
-        Ok(())
     }
 
     async fn discard_one(&self, at: Position, because: &str) -> Result<Option<ParkedEvent>, Failure> {
@@ -234,48 +222,18 @@ impl<P: Projection> Parking for PgParking<P> {
         P::NAME
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
-        Box::pin(async { self.database.in_background(self.read()).await.map_err(unavailable::<P>) })
+    fn parked(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, Source>> {
+        Box::pin(async { Ok(self.database.in_background(self.read()).await?) })
     }
 
-    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
-        Box::pin(async move {
-            let parked = self.list().await?;
-            let groups = groups(&parked, which);
-            if let Selection::At(position) = which
-                && groups.is_empty()
-            {
-                return Err(not_parked::<P>(position));
-            }
-            let mut retried = Vec::with_capacity(groups.len());
-            for group in groups {
-                retried.push(self.replay(&group, dry_run).await.map_err(unavailable::<P>)?);
-            }
-            Ok(retried)
-        })
+    fn replay<'a>(&'a self, group: &'a [&'a ParkedEvent], dry_run: bool) -> BoxFuture<'a, Result<Retried, Source>> {
+        Box::pin(self.replay_one(group, dry_run))
     }
 
-    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
+    fn give_up<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<Option<ParkedEvent>, Source>> {
         Box::pin(async move {
             let discarded = self.database.in_background(self.discard_one(at, reason)).await;
-            let discarded = discarded.map_err(|failure| unavailable::<P>(failure.into_error(P::NAME)))?;
-            let discarded = discarded.ok_or_else(|| not_parked::<P>(at))?;
-            tracing::warn!(log = P::Log::NAME, subscriber = P::NAME, position = %at, reason, "discarded");
-            Ok(discarded)
+            Ok(discarded.map_err(|failure| failure.into_error(P::NAME))?)
         })
-    }
-}
-
-fn unavailable<P: Projection>(source: impl Into<Source>) -> ParkingError {
-    ParkingError::Unavailable {
-        subscriber: P::NAME,
-        source: source.into(),
-    }
-}
-
-fn not_parked<P: Projection>(position: Position) -> ParkingError {
-    ParkingError::NotParked {
-        subscriber: P::NAME,
-        position,
     }
 }

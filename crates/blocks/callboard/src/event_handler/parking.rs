@@ -11,7 +11,7 @@ use crate::error_chain;
 use crate::event::{Log, Recorded};
 use crate::log::{LogReader, Source};
 use crate::names::Position;
-use crate::parking::{ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code};
+use crate::parking::{ParkedEvent, Parking, Retried, RetryOutcome, waiting_for_code};
 use crate::pipeline::attempt_one;
 
 /// The parked events of `H`. A retry hands a group to the handler again, in order and in the process
@@ -176,21 +176,6 @@ impl<H: EventHandler, S: EventHandlerStore, R: LogReader> HandlerParking<H, S, R
             }
         }
     }
-
-    async fn retried(&self, which: Selection, dry_run: bool) -> Result<Vec<Retried>, ParkingError> {
-        let parked = self.store.parked().await.map_err(unavailable::<H>)?;
-        let groups = groups(&parked, which);
-        if let Selection::At(position) = which
-            && groups.is_empty()
-        {
-            return Err(not_parked::<H>(position));
-        }
-        let mut retried = Vec::with_capacity(groups.len());
-        for group in groups {
-            retried.push(self.retry_group(&group, dry_run).await.map_err(unavailable::<H>)?);
-        }
-        Ok(retried)
-    }
 }
 
 impl<H: EventHandler, S: EventHandlerStore, R: LogReader> Parking for HandlerParking<H, S, R> {
@@ -202,35 +187,15 @@ impl<H: EventHandler, S: EventHandlerStore, R: LogReader> Parking for HandlerPar
         H::NAME
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
-        async { self.store.parked().await.map_err(unavailable::<H>) }.boxed()
+    fn parked(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, Source>> {
+        self.store.parked().boxed()
     }
 
-    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
-        self.retried(which, dry_run).boxed()
+    fn replay<'a>(&'a self, group: &'a [&'a ParkedEvent], dry_run: bool) -> BoxFuture<'a, Result<Retried, Source>> {
+        self.retry_group(group, dry_run).boxed()
     }
 
-    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
-        async move {
-            let discarded = self.store.discard(at, reason).await.map_err(unavailable::<H>)?;
-            let discarded = discarded.ok_or_else(|| not_parked::<H>(at))?;
-            tracing::warn!(log = H::Log::NAME, subscriber = H::NAME, position = %at, reason, "discarded");
-            Ok(discarded)
-        }
-        .boxed()
-    }
-}
-
-fn unavailable<H: EventHandler>(source: impl Into<Source>) -> ParkingError {
-    ParkingError::Unavailable {
-        subscriber: H::NAME,
-        source: source.into(),
-    }
-}
-
-fn not_parked<H: EventHandler>(position: Position) -> ParkingError {
-    ParkingError::NotParked {
-        subscriber: H::NAME,
-        position,
+    fn give_up<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<Option<ParkedEvent>, Source>> {
+        self.store.discard(at, reason).boxed()
     }
 }

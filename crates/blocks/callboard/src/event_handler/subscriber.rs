@@ -15,7 +15,7 @@ use crate::names::{Checkpoint, Position, StreamName};
 use crate::parking::{Cause, OnFailure};
 use crate::pipeline::{Acknowledge, Beginning, Pipeline, TakenIn};
 use crate::process_manager::Registration;
-use crate::subscription::{Applied, Lock, Subscriber, SubscriberError, behind};
+use crate::subscription::{Applied, Lock, Subscriber, SubscriberError, behind, beside};
 
 /// How long a run waits for room before others get their turn.
 const ROOM_WITHIN: Duration = Duration::from_millis(250);
@@ -217,10 +217,8 @@ impl<H: EventHandler, S: EventHandlerStore, R: LogReader> Subscriber for EventHa
             return Self::elsewhere(lock).await;
         };
         let checkpoint = pipeline.shared.taken();
-        match behind(checkpoint, std::slice::from_ref(event)) {
-            None => return Ok(Applied::NotNext { checkpoint }),
-            Some([]) => return Ok(Applied::Moved { checkpoint, events: 0 }),
-            Some(_) => {}
+        if let Some(applied) = beside(checkpoint, event) {
+            return Ok(applied);
         }
         if !pipeline.shared.take_unfit(event, cause, reason) {
             let _ = tokio::time::timeout(ROOM_WITHIN, pipeline.shared.room()).await;

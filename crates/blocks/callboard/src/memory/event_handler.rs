@@ -180,9 +180,7 @@ impl EventHandlerStore for MemoryEventHandlerStore {
 
     async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
         if let Some(parked) = lock(&self.data).parked.get_mut(&position) {
-            parked.cause = Cause::Failed;
-            parked.reason = reason.to_owned();
-            parked.tries += 1;
+            parked.retry_failed(reason);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::projection::parked_at_present;
 use super::{Gate, lock};
 use crate::log::Source;
 use crate::names::{Checkpoint, Position};
-use crate::parking::{Block, Cause, ParkedEvent};
+use crate::parking::{Block, ParkedEvent};
 use crate::process_manager::{
     Advance, Advanced, LeftOut, PendingCommand, ProcessManagerStore, Registration, TakeUp, ToPark,
 };
@@ -125,9 +125,7 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
 
     async fn note_failed_retry(&self, position: Position, reason: &str) -> Result<(), Source> {
         if let Some(parked) = lock(&self.data).parked.get_mut(&position) {
-            parked.cause = Cause::Failed;
-            parked.reason = reason.to_owned();
-            parked.tries += 1;
+            parked.retry_failed(reason);
         }
         Ok(())
     }

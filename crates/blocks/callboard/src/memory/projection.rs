@@ -15,7 +15,7 @@ use crate::parking::{
     UNKNOWN_KEYS, behind_reason, blocks_of, blocks_of_raw, groups, part, waiting_for_code,
 };
 use crate::projection::{EventOf, FoldPanic, Projection, fold, keys_of};
-use crate::subscription::{Applied, Lock, Subscriber, SubscriberError, behind};
+use crate::subscription::{Applied, Lock, Subscriber, SubscriberError, behind, beside};
 
 /// A projection with its rows and checkpoint in memory; clones share them. It is both the
 /// subscriber that keeps the view and the store that queries read.
@@ -89,20 +89,18 @@ impl<P: Projection> MemoryProjection<P> {
         }
     }
 
-    /// Replays groups; a failure leaves its group as it was.
-    pub(super) fn replay(&self, which: Selection, dry_run: bool) -> Vec<Retried> {
+    /// Replays the group of the event at this position; a failure leaves it as it was.
+    pub(super) fn replay_group(&self, at: Position, dry_run: bool) -> Retried {
         let mut state = lock(&self.table.state);
         let parked = state.parked();
-        let replay = |group: Vec<&ParkedEvent>| {
-            let positions: Vec<Position> = group.iter().map(|parked| parked.position).collect();
-            let outcome = match state.replay(&positions, dry_run) {
-                Ok(()) if dry_run => RetryOutcome::WouldApply,
-                Ok(()) => RetryOutcome::Applied,
-                Err((position, reason)) => RetryOutcome::Failed { position, reason },
-            };
-            Retried { positions, outcome }
+        let group = groups(&parked, Selection::At(at)).into_iter().flatten();
+        let positions: Vec<Position> = group.map(|parked| parked.position).collect();
+        let outcome = match state.replay(&positions, dry_run) {
+            Ok(()) if dry_run => RetryOutcome::WouldApply,
+            Ok(()) => RetryOutcome::Applied,
+            Err((position, reason)) => RetryOutcome::Failed { position, reason },
         };
-        groups(&parked, which).into_iter().map(replay).collect()
+        Retried { positions, outcome }
     }
 }
 
@@ -165,9 +163,7 @@ impl<P: Projection> State<P> {
             Err(panic) => {
                 let reason = panic.to_string();
                 if let Some(kept) = self.parked.get_mut(&panic.position).filter(|_| !dry_run) {
-                    kept.parked.cause = Cause::Failed;
-                    kept.parked.tries += 1;
-                    kept.parked.reason.clone_from(&reason);
+                    kept.parked.retry_failed(&reason);
                 }
                 Err((panic.position, reason))
             }
@@ -279,12 +275,8 @@ impl<P: Projection> Subscriber for MemoryProjection<P> {
     ) -> Result<Applied, SubscriberError> {
         let mut state = lock(&self.table.state);
         let checkpoint = self.stored()?;
-        let run = std::slice::from_ref(event);
-        let Some(fresh) = behind(checkpoint, run) else {
-            return Ok(Applied::NotNext { checkpoint });
-        };
-        if fresh.is_empty() {
-            return Ok(Applied::Moved { checkpoint, events: 0 });
+        if let Some(applied) = beside(checkpoint, event) {
+            return Ok(applied);
         }
         let blocks = blocks_of_raw::<P>(event).ok_or_else(|| permanent::<P>(event.position, UNKNOWN_KEYS))?;
         if state.parked.len() >= PARKED_MOST {

@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -12,8 +13,9 @@ use tokio::time::Instant;
 
 use super::{MemoryProjection, lock};
 use crate::event::Log;
+use crate::log::Source;
 use crate::names::Position;
-use crate::parking::{ParkedEvent, Parking, ParkingError, Retried, Selection};
+use crate::parking::{ParkedEvent, Parking, Retried};
 use crate::projection::Projection;
 use crate::view::{Page, Standing, View, ViewError, ViewStore, Views};
 
@@ -112,36 +114,17 @@ impl<P: Projection> Parking for MemoryProjection<P> {
         P::NAME
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
-        async move { Ok(lock(&self.table.state).parked()) }.boxed()
+    fn parked(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, Source>> {
+        ready(Ok(lock(&self.table.state).parked())).boxed()
     }
 
-    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
-        async move {
-            let retried = self.replay(which, dry_run);
-            match which {
-                Selection::At(position) if retried.is_empty() => Err(not_parked::<P>(position)),
-                _ => Ok(retried),
-            }
-        }
-        .boxed()
+    fn replay<'a>(&'a self, group: &'a [&'a ParkedEvent], dry_run: bool) -> BoxFuture<'a, Result<Retried, Source>> {
+        ready(Ok(self.replay_group(group[0].position, dry_run))).boxed()
     }
 
-    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
-        async move {
-            let discarded = lock(&self.table.state).parked.remove(&at);
-            let discarded = discarded.ok_or_else(|| not_parked::<P>(at))?.parked;
-            tracing::warn!(log = P::Log::NAME, subscriber = P::NAME, position = %at, reason, "discarded");
-            Ok(discarded)
-        }
-        .boxed()
-    }
-}
-
-fn not_parked<P: Projection>(position: Position) -> ParkingError {
-    ParkingError::NotParked {
-        subscriber: P::NAME,
-        position,
+    fn give_up<'a>(&'a self, at: Position, _reason: &'a str) -> BoxFuture<'a, Result<Option<ParkedEvent>, Source>> {
+        let given_up = lock(&self.table.state).parked.remove(&at);
+        ready(Ok(given_up.map(|kept| kept.parked))).boxed()
     }
 }
 

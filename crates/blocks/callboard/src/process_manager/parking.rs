@@ -6,12 +6,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::folded::{Folded, Unfit};
-use super::{LeftOut, PendingCommand, ProcessManager, ProcessManagerStore, TakeUp};
+use super::{PendingCommand, ProcessManager, ProcessManagerStore, TakeUp};
 use crate::error_chain;
 use crate::event::Log;
 use crate::log::{LogReader, Source};
 use crate::names::{Position, StreamName};
-use crate::parking::{ParkedEvent, Parking, ParkingError, Retried, RetryOutcome, Selection, groups, waiting_for_code};
+use crate::parking::{ParkedEvent, Parking, Retried, RetryOutcome, waiting_for_code};
 use crate::subscription::BATCH_MAX_EVENTS;
 
 /// How often a retry begins anew because something else was parked or discarded meanwhile.
@@ -132,23 +132,6 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ManagerParking<M, 
         };
         Ok(Retried { positions, outcome })
     }
-
-    async fn retried(&self, which: Selection, dry_run: bool) -> Result<Vec<Retried>, ParkingError> {
-        let LeftOut { parked, .. } = self.store.left_out().await.map_err(unavailable::<M>)?;
-        let groups = groups(&parked, which);
-        if let Selection::At(position) = which
-            && groups.is_empty()
-        {
-            return Err(not_parked::<M>(position));
-        }
-        let mut retried = Vec::with_capacity(groups.len());
-        for group in groups {
-            // What blocks one another is what shares a stream.
-            let stream = &group[0].stream;
-            retried.push(self.retry_stream(stream, dry_run).await.map_err(unavailable::<M>)?);
-        }
-        Ok(retried)
-    }
 }
 
 impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Parking for ManagerParking<M, S, R> {
@@ -160,35 +143,16 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Parking for Manage
         M::NAME
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, ParkingError>> {
-        async { Ok(self.store.left_out().await.map_err(unavailable::<M>)?.parked) }.boxed()
+    fn parked(&self) -> BoxFuture<'_, Result<Vec<ParkedEvent>, Source>> {
+        async { Ok(self.store.left_out().await?.parked) }.boxed()
     }
 
-    fn retry(&self, which: Selection, dry_run: bool) -> BoxFuture<'_, Result<Vec<Retried>, ParkingError>> {
-        self.retried(which, dry_run).boxed()
+    fn replay<'a>(&'a self, group: &'a [&'a ParkedEvent], dry_run: bool) -> BoxFuture<'a, Result<Retried, Source>> {
+        // What blocks one another is what shares a stream.
+        self.retry_stream(&group[0].stream, dry_run).boxed()
     }
 
-    fn discard<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<ParkedEvent, ParkingError>> {
-        async move {
-            let discarded = self.store.discard(at, reason).await.map_err(unavailable::<M>)?;
-            let discarded = discarded.ok_or_else(|| not_parked::<M>(at))?;
-            tracing::warn!(log = M::Log::NAME, subscriber = M::NAME, position = %at, reason, "discarded");
-            Ok(discarded)
-        }
-        .boxed()
-    }
-}
-
-fn unavailable<M: ProcessManager>(source: impl Into<Source>) -> ParkingError {
-    ParkingError::Unavailable {
-        subscriber: M::NAME,
-        source: source.into(),
-    }
-}
-
-fn not_parked<M: ProcessManager>(position: Position) -> ParkingError {
-    ParkingError::NotParked {
-        subscriber: M::NAME,
-        position,
+    fn give_up<'a>(&'a self, at: Position, reason: &'a str) -> BoxFuture<'a, Result<Option<ParkedEvent>, Source>> {
+        self.store.discard(at, reason).boxed()
     }
 }

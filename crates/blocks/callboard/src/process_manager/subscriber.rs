@@ -14,7 +14,7 @@ use crate::process_manager::{
     Advance, Advanced, LeftOut, ManagerParking, PendingCommand, ProcessManager, ProcessManagerStore, Registration,
     ToPark,
 };
-use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, behind};
+use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, SubscriberError, behind, beside};
 
 /// A transaction ends behind the event with which it holds so many commands, or a long catch-up would
 /// gather all of its commands in memory and store them in one statement.
@@ -316,15 +316,8 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
     ) -> Result<Applied, SubscriberError> {
         self.save(lock).await?;
         let from = self.load().await?;
-        match behind(from, std::slice::from_ref(event)) {
-            None => return Ok(Applied::NotNext { checkpoint: from }),
-            Some([]) => {
-                return Ok(Applied::Moved {
-                    checkpoint: from,
-                    events: 0,
-                });
-            }
-            Some(_) => {}
+        if let Some(applied) = beside(from, event) {
+            return Ok(applied);
         }
         if self.without.parked >= PARKED_MOST {
             return Err(Self::permanent(event.position, TOO_MANY));

@@ -73,6 +73,16 @@ pub fn behind<E>(checkpoint: Checkpoint, run: &[Recorded<E>]) -> Option<&[Record
     (agrees && continues).then_some(rest)
 }
 
+/// What becomes of an event that doesn't stand right behind the checkpoint: it was applied already, or
+/// the log must say what is missing. `None` when it does.
+pub(crate) fn beside<E>(checkpoint: Checkpoint, event: &Recorded<E>) -> Option<Applied> {
+    match behind(checkpoint, std::slice::from_ref(event)) {
+        None => Some(Applied::NotNext { checkpoint }),
+        Some([]) => Some(Applied::Moved { checkpoint, events: 0 }),
+        Some(_) => None,
+    }
+}
+
 /// Whether to wait for the checkpoint's lock while another replica holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
