@@ -91,7 +91,7 @@ pub trait Administer: Send + Sync + 'static {
     /// Ends the rebuild of a projection for good; what is read stays as it is.
     fn cancel_rebuild<'a>(&'a self, log: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), AdminError>>;
 
-    /// The parked events of a projection or an event handler; `None` for whatever never parks.
+    /// The parked events of a subscriber; `None` for whatever never parks.
     fn parking(&self, log: &str, name: &str) -> Option<Arc<dyn Parking>>;
 }
 

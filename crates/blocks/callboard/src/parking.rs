@@ -28,7 +28,7 @@ pub const PARKED_MOST: usize = 10_000;
 /// What a subscriber does with an event that it can't apply, today or tomorrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Stop and raise an alarm: what process managers do.
+    /// Stop and raise an alarm: what process managers do unless they say otherwise.
     Halt,
     /// Park the event with what must wait behind it, and go on.
     Park,

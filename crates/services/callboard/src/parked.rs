@@ -1,4 +1,4 @@
-//! `callboard parked`: the events that projections and event handlers have given up on for now.
+//! `callboard parked`: the events that subscribers have given up on for now.
 
 mod shown;
 
@@ -23,7 +23,7 @@ use crate::output::{Output, talk};
 pub(crate) fn command() -> Command {
     group(
         "parked",
-        "Looks after the events that projections and event handlers have given up on for now",
+        "Looks after the events that subscribers have given up on for now",
     )
     .subcommand(leaf("list", "Shows what is parked, and why").arg(name().required(false)))
     .subcommand(
