@@ -52,6 +52,9 @@ pub struct StreamEvents {
     pub events: Vec<Recorded>,
     /// Whether there may be more behind these: the limit or [`READ_MAX_BYTES`] ended the read.
     pub more: bool,
+    /// The id of the log's event at the position up to which was read, as of this very read; `None` when
+    /// it has none there. Whoever goes on from that position by another id is of another timeline.
+    pub anchor: Option<Uuid>,
 }
 
 /// A read from a store ends with the event that reaches so many bytes of data and metadata, so that

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use callboard::log::{Append, AppendError, Appended, LogReader, LogStore, ReadError, Slice, StreamEvents};
 use callboard::{Checkpoint, Log, Position, StreamName, Version};
-use sqlx::PgPool;
+use futures::TryStreamExt;
+use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use crate::database::{Database, within};
@@ -174,14 +175,21 @@ impl LogReader for PgLog {
         let names: Vec<&str> = streams.iter().map(|(stream, _)| stream.as_str()).collect();
         let versions: Vec<i64> = streams.iter().map(|(_, version)| rows::number(version.get())).collect();
         let read = async {
-            let mut rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
+            let mut anchor = None;
+            let rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
                 .bind(self.0.name)
                 .bind(names)
                 .bind(versions)
                 .bind(rows::number(up_to.get()))
                 .bind(rows::number(limit as u64))
                 .fetch(&self.0.pool);
-            hold(&mut rows, limit, rows::recorded_with_previous).await
+            let mut events = rows.try_filter(|row| {
+                anchor = row.get(10);
+                std::future::ready(row.get::<Option<i64>, _>(0).is_some())
+            });
+            let held = hold(&mut events, limit, rows::recorded_with_previous).await;
+            drop(events);
+            held.map(|held| StreamEvents { anchor, ..held })
         };
         self.reading(read).await
     }

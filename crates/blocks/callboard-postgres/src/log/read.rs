@@ -35,7 +35,7 @@ pub(crate) async fn read_slice(
         previous = event.id;
         Ok(event)
     });
-    let StreamEvents { events, more } = held.await?;
+    let StreamEvents { events, more, .. } = held.await?;
     Ok(Slice { anchor, events, more })
 }
 
@@ -48,12 +48,20 @@ pub(super) async fn hold(
     let (mut events, mut bytes) = (Vec::new(), 0);
     while events.len() < limit && bytes < READ_MAX_BYTES {
         let Some(row) = rows.try_next().await? else {
-            return Ok(StreamEvents { events, more: false });
+            return Ok(held(events, false));
         };
         bytes += row.try_get::<&str, _>(6)?.len() + row.try_get::<&str, _>(7)?.len();
         events.push(recorded(&row)?);
     }
-    Ok(StreamEvents { events, more: true })
+    Ok(held(events, true))
+}
+
+fn held(events: Vec<Recorded>, more: bool) -> StreamEvents {
+    StreamEvents {
+        events,
+        more,
+        anchor: None,
+    }
 }
 
 /// The events at these positions, in order.

@@ -133,7 +133,7 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
         loop {
             let from = [(stream.clone(), after)];
             let read = self.reader.read_streams(&from, head, PAGE);
-            let StreamEvents { events, more } = read.await.map_err(CycleError::Read)?;
+            let StreamEvents { events, more, .. } = read.await.map_err(CycleError::Read)?;
             if after < self.seen.version && !self.seen.ends_with(events.first()) {
                 tracing::warn!(log = C::Log::NAME, %stream, "it was put back, and is read anew");
                 self.seen = Seen::default();

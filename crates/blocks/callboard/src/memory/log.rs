@@ -173,6 +173,7 @@ impl LogReader for MemoryLog {
         Ok(StreamEvents {
             more: events.len() == limit,
             events,
+            anchor: data.id_at(up_to),
         })
     }
 }

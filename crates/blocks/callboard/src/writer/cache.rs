@@ -84,11 +84,13 @@ impl<L: Log> Cache<L> {
     }
 
     /// Loads what is missing of these streams, as of `at`: history is immutable, so that is exact.
+    /// `None`, and nothing is loaded, when the log has another event there, or none: it was put back, and
+    /// may come to hold `at` again when a batch of the lost timeline is repeated.
     pub(crate) async fn load<R: LogReader>(
         &mut self,
         reader: &R,
         reads: impl Iterator<Item = (StreamName, StateType<L>)>,
-    ) -> Result<Unreadable, ReadError> {
+    ) -> Result<Option<Unreadable>, ReadError> {
         let mut loading: HashMap<StreamName, StreamEntry<L>> = HashMap::new();
         for (stream, state) in reads {
             let cached = self
@@ -106,29 +108,36 @@ impl<L: Log> Cache<L> {
             }
         }
         let mut unreadable = Unreadable::new();
-        self.fold_streams(reader, &mut loading, &mut unreadable).await?;
+        if !self.fold_streams(reader, &mut loading, &mut unreadable).await? {
+            return Ok(None);
+        }
         for (stream, mut loaded) in loading {
             if let Some(cached) = self.streams.pop(&stream) {
                 loaded.states.extend(cached.states);
             }
             self.streams.put(stream, loaded);
         }
-        Ok(unreadable)
+        Ok(Some(unreadable))
     }
 
+    /// False when the log doesn't hold `at`.
     async fn fold_streams<R: LogReader>(
         &self,
         reader: &R,
         loading: &mut HashMap<StreamName, StreamEntry<L>>,
         unreadable: &mut Unreadable,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         if self.at.position == Position::START {
-            return Ok(());
+            return Ok(true);
         }
         let mut wanted: Vec<_> = loading.keys().cloned().map(|stream| (stream, Version::NONE)).collect();
         wanted.sort();
         while !wanted.is_empty() {
-            let StreamEvents { events, more } = reader.read_streams(&wanted, self.at.position, PAGE).await?;
+            let read = reader.read_streams(&wanted, self.at.position, PAGE).await?;
+            if read.anchor != Some(self.at.event_id) {
+                return Ok(false);
+            }
+            let StreamEvents { events, more, .. } = read;
             let last = events.last().map(|event| (event.stream.clone(), event.version));
             for event in events {
                 if unreadable.contains_key(&event.stream) {
@@ -150,7 +159,7 @@ impl<L: Log> Cache<L> {
                 first.1 = version;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes in events that others recorded. They follow `at` without a gap.

@@ -116,7 +116,8 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             .flat_map(|prepared| prepared.reads.streams.iter().cloned())
             .collect();
         let unreadable = match self.cache.load(&self.store, reads.into_iter()).await {
-            Ok(unreadable) => unreadable,
+            Ok(Some(unreadable)) => unreadable,
+            Ok(None) => return Round::Moved,
             Err(error) => {
                 // Nobody else waits for the lock while this one waits for the log.
                 drop(locked);

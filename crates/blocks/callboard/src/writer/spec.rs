@@ -39,7 +39,8 @@ pub(crate) async fn decide_one<L: Log, R: LogReader, C: Command<Log = L>>(
     let unreadable = cache
         .load(log, reads.into_iter())
         .await
-        .expect("a log in memory can be read");
+        .expect("a log in memory can be read")
+        .expect("it is still the log that the cache has followed");
     let mut decided = decide(&cache, &unreadable, &[prepared], now);
     let events = decided
         .overlay
