@@ -1,4 +1,7 @@
 -- With the id at the position up to which is read in each row; one row of nulls and it without any event.
+-- Stream by stream, each in order: nothing is sorted, or each page would read all that is left. That holds
+-- because the inner query, which has a limit of its own, can only be asked anew for each stream; whoever
+-- reads the rows checks it.
 select
     e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data::text, e.metadata::text, e.recorded_at,
     (select p.id from callboard.events p where p.log = $1 and p.position = e.position - 1),
@@ -14,7 +17,5 @@ left join (
         order by s.version
         limit $5
     ) s
-    order by s.stream, s.version
     limit $5
 ) e on true
-order by e.stream, e.version

@@ -1,13 +1,14 @@
-//! Connections: pools for reading logs, for queries and for background work, and options for connections of one's own.
+//! Connections: for reading logs, for queries and for background work, and options for connections of one's own.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::error::PostgresError;
+use crate::links::Links;
 use crate::watcher::Watcher;
 
 /// The role that migrations make for services: it can't change what is recorded.
@@ -82,15 +83,18 @@ impl fmt::Debug for DatabaseConfig {
 
 /// The connections of one process to one database. Cheap to clone.
 ///
-/// Four kinds, so that none starves another: each log's appends have a connection of their own;
-/// reads of logs share a pool, and so do queries, and so does background work.
+/// Several kinds, so that none starves another: each log's appends have connections of their own;
+/// reads of logs share some, and so do event feeds, queries, and background work, of which what runs
+/// for every batch of events has its own.
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
 struct Inner {
     config: DatabaseConfig,
     base: PgConnectOptions,
-    logs: PgPool,
+    logs: Links,
+    feeds: Links,
+    batches: Links,
     queries: PgPool,
     background: PgPool,
     watcher: Arc<Watcher>,
@@ -109,18 +113,24 @@ impl Database {
     /// [`PostgresError::Url`] when the URL can't be read.
     pub fn new(config: DatabaseConfig) -> Result<Self, PostgresError> {
         let base = options(&config.url)?;
-        let logs = pool(&config, config.log_connections, log_options(&config, &base));
-        let queries = pool(&config, config.query_connections, query_options(&config, &base));
-        let background = pool(
-            &config,
-            config.background_connections,
-            background_options(&config, &base),
+        let links = |options, most| Links::new(options, most, config.acquire_timeout);
+        let logs = links(
+            log_options(&config, &base, config.background_timeout),
+            config.log_connections,
         );
+        let (feeds, queries) = shares(config.query_connections, 4);
+        let feeds = links(log_options(&config, &base, config.query_timeout), feeds);
+        let queries = pool(&config, queries, query_options(&config, &base));
+        let (batches, background) = shares(config.background_connections, 2);
+        let batches = links(settled(background_options(&config, &base)), batches);
+        let background = pool(&config, background, background_options(&config, &base));
         let watcher = Arc::new(Watcher::new(queries.clone()));
         Ok(Self(Arc::new(Inner {
             config,
             base,
             logs,
+            feeds,
+            batches,
             queries,
             background,
             watcher,
@@ -137,14 +147,25 @@ impl Database {
         answer.map(drop).map_err(PostgresError::Unreachable)
     }
 
-    /// Closes the pools, waiting for what is in flight.
+    /// Closes all of them, waiting for what the pools have in flight.
     pub async fn close(&self) {
-        futures::future::join3(self.0.logs.close(), self.0.queries.close(), self.0.background.close()).await;
+        futures::future::join3(self.0.logs.close(), self.0.feeds.close(), self.0.batches.close()).await;
+        futures::future::join(self.0.queries.close(), self.0.background.close()).await;
     }
 
-    /// The pool for reading logs: read-only transactions.
-    pub(crate) fn logs(&self) -> &PgPool {
+    /// For reading logs: read-only.
+    pub(crate) fn logs(&self) -> &Links {
         &self.0.logs
+    }
+
+    /// For event feeds: as [`Database::logs`], with the queries' timeout.
+    pub(crate) fn feeds(&self) -> &Links {
+        &self.0.feeds
+    }
+
+    /// For what is done with every batch of events. All of it finds its rows by an index.
+    pub(crate) fn batches(&self) -> &Links {
+        &self.0.batches
     }
 
     /// The pool for queries: read-only transactions.
@@ -187,7 +208,8 @@ impl Database {
     /// For a log's appends. No statement timeout: one that strikes while a commit waits for its
     /// synchronous standby ends in a commit that is not replicated. The client has a deadline.
     pub(crate) fn append_options(&self) -> PgConnectOptions {
-        common(&self.0.config, &self.0.base, "append").options([("idle_in_transaction_session_timeout", "10s")])
+        let options = common(&self.0.config, &self.0.base, "append");
+        settled(options).options([("idle_in_transaction_session_timeout", "10s")])
     }
 
     /// For NOTIFY and LISTEN.
@@ -197,8 +219,23 @@ impl Database {
 }
 
 /// The options of a URL, without a role.
+///
+/// Within this machine nothing is encrypted unless the URL asks for more than `sslmode=prefer`: sqlx 0.9.0
+/// leaves Nagle's algorithm on (sqlx#4335), so that whatever takes more than one TLS record waits 40 ms
+/// for an acknowledgement.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions, PostgresError> {
-    url.parse::<PgConnectOptions>().map_err(PostgresError::Url)
+    let options = url.parse::<PgConnectOptions>().map_err(PostgresError::Url)?;
+    let here = matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+    Ok(match options.get_ssl_mode() {
+        PgSslMode::Allow | PgSslMode::Prefer if here => options.ssl_mode(PgSslMode::Disable),
+        _ => options,
+    })
+}
+
+/// A part of these for the first use and the rest for the second, at least one each.
+fn shares(most: u32, part: u32) -> (u32, u32) {
+    let first = (most / part).max(1);
+    (first, most.saturating_sub(first).max(1))
 }
 
 /// The work's outcome, or [`sqlx::Error::PoolTimedOut`] once the deadline has passed.
@@ -227,11 +264,26 @@ fn common(config: &DatabaseConfig, base: &PgConnectOptions, purpose: &str) -> Pg
             // Tables grow from nothing: a plan that was kept from when one was small would scan it
             // whole until the next ANALYZE. Planning our statements takes a tenth of a millisecond.
             ("plan_cache_mode", "force_custom_plan".into()),
+            // Compiling takes longer than any of our statements.
+            ("jit", "off".into()),
         ]);
     match &config.role {
         Some(role) => options.options([("role", role)]),
         None => options,
     }
+}
+
+/// For statements that each find their rows by an index, however large the tables are: planned once, by no
+/// more than that. Planning took most of their time (0.2 to 0.5 ms each).
+fn settled(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("max_parallel_workers_per_gather", "0"),
+    ])
 }
 
 fn query_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
@@ -242,12 +294,9 @@ fn query_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectO
     ])
 }
 
-fn log_options(config: &DatabaseConfig, base: &PgConnectOptions) -> PgConnectOptions {
-    common(config, base, "log").options([
-        (
-            "statement_timeout",
-            format!("{}ms", config.background_timeout.as_millis()),
-        ),
+fn log_options(config: &DatabaseConfig, base: &PgConnectOptions, timeout: Duration) -> PgConnectOptions {
+    settled(common(config, base, "log")).options([
+        ("statement_timeout", format!("{}ms", timeout.as_millis())),
         ("idle_in_transaction_session_timeout", "10s".into()),
         ("default_transaction_read_only", "on".into()),
     ])

@@ -6,6 +6,7 @@ mod event_handler;
 mod housekeeping;
 mod inline;
 mod inspect;
+mod links;
 mod log;
 mod migrate;
 mod process_manager;

@@ -59,14 +59,19 @@ impl PgProcessManagerStore {
             .bind(number(to.position))
             .bind(to.event_id)
             .bind(lock == Lock::Skip);
-        let work = with_commands(query, advance.commands)
+        let query = with_commands(query, advance.commands)
             .bind(numbers(advance.left_out))
             .bind(parked.iter().map(|event| number(event.position)).collect::<Vec<_>>())
             .bind(parked.iter().map(|event| event.stream.as_str()).collect::<Vec<_>>())
             .bind(parked.iter().map(|event| block(&event.stream)).collect::<Vec<_>>())
             .bind(parked.iter().map(|event| event.cause.as_str()).collect::<Vec<_>>())
-            .bind(parked.iter().map(|event| &*event.reason).collect::<Vec<_>>())
-            .fetch_one(self.database.background());
+            .bind(parked.iter().map(|event| &*event.reason).collect::<Vec<_>>());
+        let work = async {
+            let mut connection = self.database.batches().take().await?;
+            let advanced = query.fetch_one(&mut *connection).await;
+            connection.keep(advanced.as_ref().err());
+            advanced
+        };
         self.database.in_background(work).await
     }
 

@@ -55,12 +55,18 @@ impl RelayStore for PgRelayStore {
     }
 
     async fn advance(&self, from: Published, to: Position) -> Result<bool, Source> {
-        let work = sqlx::query(include_str!("../queries/advance_relay.sql"))
-            .bind(self.log)
-            .bind(from.position.get().cast_signed())
-            .bind(from.generation.cast_signed())
-            .bind(to.get().cast_signed())
-            .execute(self.database.background());
+        let work = async {
+            let mut connection = self.database.batches().take().await?;
+            let moved = sqlx::query(include_str!("../queries/advance_relay.sql"))
+                .bind(self.log)
+                .bind(from.position.get().cast_signed())
+                .bind(from.generation.cast_signed())
+                .bind(to.get().cast_signed())
+                .execute(&mut *connection)
+                .await;
+            connection.keep(moved.as_ref().err());
+            moved
+        };
         let moved = self.database.in_background(work).await?;
         Ok(moved.rows_affected() == 1)
     }

@@ -2,33 +2,33 @@
 
 use callboard::Position;
 use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::append::{AppendArrays, append_error};
 use super::{PgLog, read_slice};
 use crate::error::{Class, classify};
 use crate::inline::{Inline, InlineError};
+use crate::links::Linked;
 
 /// A log whose head stands still. It owns its connection: dropping it closes the connection, upon
 /// which the server rolls back and lets go of the lock.
 pub struct PgLocked {
     log: PgLog,
-    connection: PgConnection,
+    connection: Linked,
 }
 
 impl PgLocked {
     pub(super) async fn begin(log: &PgLog) -> Result<Self, AppendError> {
         let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
-        let mut connection = log.0.link.take().await.map_err(unavailable)?;
+        let mut connection = log.0.appends.take().await.map_err(unavailable)?;
         // Not sqlx's `begin()`: nothing here must outlive the connection's owner.
         sqlx::raw_sql("begin")
-            .execute(&mut connection)
+            .execute(&mut *connection)
             .await
             .map_err(unavailable)?;
         let locked: Result<(i64, Uuid), _> = sqlx::query_as(include_str!("../../queries/lock_log.sql"))
             .bind(log.0.name)
-            .fetch_one(&mut connection)
+            .fetch_one(&mut *connection)
             .await;
         locked.map_err(unavailable)?;
         Ok(Self {
@@ -45,15 +45,15 @@ impl PgLocked {
     }
 
     async fn commit(mut self) -> Result<(), AppendError> {
-        let outcome = sqlx::raw_sql("commit").execute(&mut self.connection).await;
+        let outcome = sqlx::raw_sql("commit").execute(&mut *self.connection).await;
         outcome.map_err(|error| append_error(error, Class::Lost))?;
-        self.log.0.link.keep(self.connection, None);
+        self.connection.keep(None);
         Ok(())
     }
 
     async fn rollback(mut self) {
-        if sqlx::raw_sql("rollback").execute(&mut self.connection).await.is_ok() {
-            self.log.0.link.keep(self.connection, None);
+        if sqlx::raw_sql("rollback").execute(&mut *self.connection).await.is_ok() {
+            self.connection.keep(None);
         }
     }
 

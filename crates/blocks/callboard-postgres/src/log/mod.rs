@@ -1,7 +1,6 @@
 //! The log in Postgres.
 
 mod append;
-mod link;
 mod locked;
 mod read;
 mod rows;
@@ -11,39 +10,38 @@ use std::time::Duration;
 
 use callboard::log::{Append, AppendError, Appended, LogReader, LogStore, ReadError, Slice, StreamEvents};
 use callboard::{Checkpoint, Log, Position, StreamName, Version};
-use futures::TryStreamExt;
-use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use crate::database::{Database, within};
 use crate::error::Class;
 use crate::inline::{Inline, InlineError, InlineProjections};
+use crate::links::Links;
 
 pub use locked::PgLocked;
 pub(crate) use read::{read_at, read_slice};
 
 use append::AppendArrays;
-use link::Link;
-use read::hold;
 
 /// How long an append may take before its outcome counts as unknown.
 const APPEND_DEADLINE: Duration = Duration::from_secs(5);
+
+/// One at a time appends; another one may still be ending.
+const APPEND_CONNECTIONS: u32 = 4;
 
 /// How often an append is tried while an inline projection must first be brought to the head.
 const INLINE_TRIES: usize = 3;
 
 /// One log in Postgres. Cheap to clone.
 ///
-/// Reads go through a pool; appends have a connection of their own, which is used again only after
-/// an append that ended cleanly. So a connection that a dropped future left behind in whatever
-/// state is closed, never reused.
+/// Appends have connections of their own. One is used again only after work that ended cleanly: what
+/// a dropped future left behind in whatever state is closed, never reused.
 #[derive(Clone)]
 pub struct PgLog(Arc<Inner>);
 
 struct Inner {
     name: &'static str,
-    pool: PgPool,
-    link: Link,
+    reads: Links,
+    appends: Links,
     /// For a read: the server's own timeout ends it earlier, unless the connection is dead.
     read_deadline: Duration,
     /// For an append.
@@ -54,34 +52,38 @@ struct Inner {
 impl PgLog {
     /// The log of `L`, for a writer and for whoever follows it.
     pub fn new<L: Log>(database: &Database) -> Self {
-        let (pool, deadline) = (database.logs(), database.background_deadline());
-        Self::with(database, L::NAME, pool, deadline, None)
+        let (reads, deadline) = (database.logs(), database.background_deadline());
+        Self::with(database, L::NAME, reads, deadline, None)
     }
 
     /// The log of `L` with projections that are folded inside each append's transaction. Call
     /// [`InlineProjections::start`] before the first append.
     pub fn with_inline<L: Log>(database: &Database, projections: InlineProjections<L>) -> Self {
-        let (pool, deadline) = (database.logs(), database.background_deadline());
-        Self::with(database, L::NAME, pool, deadline, Some(Arc::new(projections)))
+        let (reads, deadline) = (database.logs(), database.background_deadline());
+        Self::with(database, L::NAME, reads, deadline, Some(Arc::new(projections)))
     }
 
-    /// The log of `L`, read through the pool for queries: for event feeds and the like.
+    /// The log of `L`, read beside the queries: for event feeds and the like.
     pub fn for_queries<L: Log>(database: &Database) -> Self {
-        let (pool, deadline) = (database.queries(), database.query_deadline());
-        Self::with(database, L::NAME, pool, deadline, None)
+        let (reads, deadline) = (database.feeds(), database.query_deadline());
+        Self::with(database, L::NAME, reads, deadline, None)
     }
 
     fn with(
         database: &Database,
         name: &'static str,
-        pool: &PgPool,
+        reads: &Links,
         read_deadline: Duration,
         inline: Option<Arc<dyn Inline>>,
     ) -> Self {
         Self(Arc::new(Inner {
             name,
-            pool: pool.clone(),
-            link: Link::new(database),
+            reads: reads.clone(),
+            appends: Links::new(
+                database.append_options(),
+                APPEND_CONNECTIONS,
+                database.config().acquire_timeout,
+            ),
             read_deadline,
             deadline: APPEND_DEADLINE,
             inline,
@@ -106,7 +108,7 @@ impl PgLog {
         let arrays = AppendArrays::of(append)?;
         let mut connection = self
             .0
-            .link
+            .appends
             .take()
             .await
             .map_err(|error| AppendError::Unavailable(error.into()))?;
@@ -117,7 +119,7 @@ impl PgLog {
         let Ok((connection, answer)) = tokio::time::timeout(self.0.deadline, answer).await else {
             return Err(AppendError::Unknown("the append's deadline has passed".into()));
         };
-        self.0.link.keep(connection, answer.as_ref().err());
+        connection.keep(answer.as_ref().err());
         answer.map_err(|error| append::append_error(error, Class::Lost))
     }
 
@@ -151,10 +153,17 @@ impl PgLog {
 
 impl LogReader for PgLog {
     async fn head(&self) -> Result<Checkpoint, ReadError> {
-        let head = sqlx::query_as(include_str!("../../queries/read_head.sql"))
-            .bind(self.0.name)
-            .fetch_optional(&self.0.pool);
-        let head: Option<(i64, Uuid)> = self.reading(head).await?;
+        let head: Option<(i64, Uuid)> = self
+            .reading(async {
+                let mut connection = self.0.reads.take().await?;
+                let head = sqlx::query_as(include_str!("../../queries/read_head.sql"))
+                    .bind(self.0.name)
+                    .fetch_optional(&mut *connection)
+                    .await;
+                connection.keep(head.as_ref().err());
+                head
+            })
+            .await?;
         Ok(head.map_or(Checkpoint::START, |(position, event_id)| Checkpoint {
             position: rows::position(position),
             event_id,
@@ -162,7 +171,12 @@ impl LogReader for PgLog {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Slice, ReadError> {
-        let read = async { read_slice(&mut *self.0.pool.acquire().await?, self.0.name, after, limit).await };
+        let read = async {
+            let mut connection = self.0.reads.take().await?;
+            let slice = read_slice(&mut connection, self.0.name, after, limit).await;
+            connection.keep(slice.as_ref().err());
+            slice
+        };
         self.reading(read).await
     }
 
@@ -172,24 +186,11 @@ impl LogReader for PgLog {
         up_to: Position,
         limit: usize,
     ) -> Result<StreamEvents, ReadError> {
-        let names: Vec<&str> = streams.iter().map(|(stream, _)| stream.as_str()).collect();
-        let versions: Vec<i64> = streams.iter().map(|(_, version)| rows::number(version.get())).collect();
         let read = async {
-            let mut anchor = None;
-            let rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
-                .bind(self.0.name)
-                .bind(names)
-                .bind(versions)
-                .bind(rows::number(up_to.get()))
-                .bind(rows::number(limit as u64))
-                .fetch(&self.0.pool);
-            let mut events = rows.try_filter(|row| {
-                anchor = row.get(10);
-                std::future::ready(row.get::<Option<i64>, _>(0).is_some())
-            });
-            let held = hold(&mut events, limit, rows::recorded_with_previous).await;
-            drop(events);
-            held.map(|held| StreamEvents { anchor, ..held })
+            let mut connection = self.0.reads.take().await?;
+            let read = read::read_streams(&mut connection, self.0.name, streams, (up_to, limit)).await;
+            connection.keep(read.as_ref().err());
+            read
         };
         self.reading(read).await
     }

@@ -1,7 +1,7 @@
 //! Reads of a log, bounded by events and by bytes.
 
 use callboard::log::{READ_MAX_BYTES, Slice, StreamEvents};
-use callboard::{Position, Recorded};
+use callboard::{Position, Recorded, StreamName, Version};
 use futures::{Stream, TryStreamExt};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -39,8 +39,46 @@ pub(crate) async fn read_slice(
     Ok(Slice { anchor, events, more })
 }
 
+/// The events of these streams behind these versions, as [`callboard::log::LogReader::read_streams`] gives them.
+pub(super) async fn read_streams(
+    connection: &mut PgConnection,
+    log: &str,
+    streams: &[(StreamName, Version)],
+    (up_to, limit): (Position, usize),
+) -> Result<StreamEvents, sqlx::Error> {
+    let mut wanted: Vec<_> = streams
+        .iter()
+        .map(|(stream, after)| (stream.as_str(), *after))
+        .collect();
+    wanted.sort_unstable();
+    let (names, versions): (Vec<&str>, Vec<i64>) = wanted
+        .into_iter()
+        .map(|(stream, after)| (stream, rows::number(after.get())))
+        .unzip();
+    let mut anchor = None;
+    let rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
+        .bind(log)
+        .bind(names)
+        .bind(versions)
+        .bind(rows::number(up_to.get()))
+        .bind(rows::number(limit as u64))
+        .fetch(connection);
+    let mut events = rows.try_filter(|row| {
+        anchor = row.get(10);
+        std::future::ready(row.get::<Option<i64>, _>(0).is_some())
+    });
+    let held = hold(&mut events, limit, rows::recorded_with_previous).await;
+    drop(events);
+    let held = held?;
+    let in_order = held.events.is_sorted_by_key(|event| (&event.stream, event.version));
+    if !in_order {
+        return Err(sqlx::Error::Protocol("streams weren't read in order".into()));
+    }
+    Ok(StreamEvents { anchor, ..held })
+}
+
 /// Takes rows until `limit` or [`READ_MAX_BYTES`] is reached.
-pub(super) async fn hold(
+async fn hold(
     rows: &mut (impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin),
     limit: usize,
     mut recorded: impl FnMut(&PgRow) -> Result<Recorded, sqlx::Error>,

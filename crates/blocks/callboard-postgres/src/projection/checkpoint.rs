@@ -147,8 +147,10 @@ async fn read_named(connection: &mut PgConnection, log: &str, name: &str) -> Res
 /// What is stored about a subscriber that has no VERSION.
 pub(crate) async fn registration(database: &Database, log: &str, name: &str) -> Result<Registration, Source> {
     let read = async {
-        let mut connection = database.background().acquire().await?;
-        read_named(&mut connection, log, name).await
+        let mut connection = database.batches().take().await?;
+        let stored = read_named(&mut connection, log, name).await;
+        connection.keep(stored.as_ref().err());
+        stored
     };
     Ok(match database.in_background(read).await? {
         Stored::Unregistered => Registration::Unregistered,

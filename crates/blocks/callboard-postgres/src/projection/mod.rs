@@ -19,7 +19,7 @@ use callboard::parking::Cause;
 use callboard::projection::EventOf;
 use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError, behind};
 use callboard::{Checkpoint, Log, OnFailure, Projection, Recorded, Standing};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use crate::database::Database;
 use crate::rebuild::prepare;
@@ -76,40 +76,36 @@ impl<P: Projection> PgProjection<P> {
     /// One transaction. With `keep` unset it is rolled back: a try that shows whether the run can
     /// be applied.
     async fn transact(&self, table: &Table, run: Run<'_, P>, keep: bool) -> Result<Applied, Failure> {
+        let mut connection = self.database.batches().take().await?;
         let Some(last) = run.events.last().map(Recorded::checkpoint) else {
-            let mut connection = self.database.background().acquire().await?;
-            let checkpoint = checkpoint::read::<P>(&mut connection).await?.usable::<P>()?;
+            let stored = checkpoint::read::<P>(&mut connection).await;
+            connection.keep(stored.as_ref().err());
+            let checkpoint = stored?.usable::<P>()?;
             return Ok(Applied::Moved { checkpoint, events: 0 });
         };
-        let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
-        let Some(locked) = lock::<P>(&mut transaction, last, run.lock).await? else {
-            return Ok(Applied::Busy);
+        let taken = take::<P>(&mut transaction, table, run, last).await;
+        let end = match &taken {
+            Ok(Taken::Run { .. }) if keep => transaction.commit().await,
+            // At once: a connection that is kept must not hold a lock meanwhile.
+            _ => transaction.rollback().await,
         };
-        let rest = behind(locked.checkpoint, run.events).ok_or(Failure::NotNext(locked.checkpoint))?;
-        if rest.is_empty() {
-            return Ok(Applied::Moved {
-                checkpoint: locked.checkpoint,
-                events: 0,
-            });
-        }
-        // A run of a lost timeline can look right; the log doesn't hold its last event.
-        if !locked.held {
-            return Err(Failure::NotNext(locked.checkpoint));
-        }
-        let kept = without_discarded::<P>(&mut transaction, rest, locked.discards).await?;
-        let parked = take_run::<P>(&mut transaction, table, &kept, last, locked.parked).await?;
-        if keep {
-            transaction.commit().await?;
-            let position = last.position;
-            let standing = Standing { position, parked };
-            self.database.watcher().moved(P::Log::NAME, P::NAME, standing);
-        } else {
-            transaction.rollback().await?;
-        }
-        Ok(Applied::Moved {
-            checkpoint: last,
-            events: rest.len(),
+        connection.keep(end.as_ref().err());
+        let taken = taken?;
+        end?;
+        Ok(match taken {
+            Taken::Nothing(applied) => applied,
+            Taken::Run { events, parked } => {
+                if keep {
+                    let position = last.position;
+                    let standing = Standing { position, parked };
+                    self.database.watcher().moved(P::Log::NAME, P::NAME, standing);
+                }
+                Applied::Moved {
+                    checkpoint: last,
+                    events,
+                }
+            }
         })
     }
 
@@ -161,6 +157,43 @@ impl<P: Projection> PgProjection<P> {
             outcome => outcome.map_err(error),
         }
     }
+}
+
+/// What a transaction did.
+enum Taken {
+    /// Nothing, for this is how it is.
+    Nothing(Applied),
+    /// So many events, with so many parked by now.
+    Run { events: usize, parked: u64 },
+}
+
+/// Locks the checkpoint and takes what is behind it.
+async fn take<P: Projection>(
+    transaction: &mut PgConnection,
+    table: &Table,
+    run: Run<'_, P>,
+    last: Checkpoint,
+) -> Result<Taken, Failure> {
+    let Some(locked) = lock::<P>(transaction, last, run.lock).await? else {
+        return Ok(Taken::Nothing(Applied::Busy));
+    };
+    let rest = behind(locked.checkpoint, run.events).ok_or(Failure::NotNext(locked.checkpoint))?;
+    if rest.is_empty() {
+        return Ok(Taken::Nothing(Applied::Moved {
+            checkpoint: locked.checkpoint,
+            events: 0,
+        }));
+    }
+    // A run of a lost timeline can look right; the log doesn't hold its last event.
+    if !locked.held {
+        return Err(Failure::NotNext(locked.checkpoint));
+    }
+    let kept = without_discarded::<P>(transaction, rest, locked.discards).await?;
+    let parked = take_run::<P>(transaction, table, &kept, last, locked.parked).await?;
+    Ok(Taken::Run {
+        events: rest.len(),
+        parked,
+    })
 }
 
 /// A run to apply.
