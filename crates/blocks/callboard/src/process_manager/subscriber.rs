@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::folded::{Folded, Unfit};
 use crate::event::{Log, Recorded};
@@ -19,6 +21,10 @@ use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, Subscribe
 /// A transaction ends behind the event with which it holds so many commands, or a long catch-up would
 /// gather all of its commands in memory and store them in one statement.
 const BATCH_COMMANDS: usize = 10_000;
+
+/// How far apart checkpoints are stored at the least, unless there are commands to store with them. Nothing
+/// waits for such a checkpoint, and storing one costs as much as an append.
+const CHECKPOINTS_APART: Duration = Duration::from_millis(10);
 
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
 
@@ -84,6 +90,10 @@ pub struct ProcessManagerSubscriber<M: ProcessManager, S, R> {
     folded: Folded<M>,
     without: Without,
     unsaved: Option<Unsaved>,
+    /// Its own last commit, if nothing else is known of the checkpoint since.
+    stands: Option<Checkpoint>,
+    /// When a checkpoint without commands may be stored again.
+    store_from: Instant,
     /// The newest undecodable event when the parked ones were taken up last.
     looked_at: Option<Position>,
     wake: Arc<Notify>,
@@ -98,6 +108,8 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
             folded: Folded::default(),
             without: Without::default(),
             unsaved: None,
+            stands: None,
+            store_from: Instant::now(),
             looked_at: None,
             wake,
         }
@@ -217,9 +229,11 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> ProcessManagerSubs
             parked: &unsaved.parked,
             left_out: &unsaved.left_out,
         };
+        self.stands = None;
         let advanced = self.store.advance(advance, lock).await.map_err(Self::transient)?;
         let applied = match advanced {
             Advanced::Done => {
+                self.stands = Some(unsaved.to);
                 let commands = unsaved.commands.len();
                 if commands > 0 {
                     metrics::counter!("callboard_process_manager_commands_total", "name" => M::NAME)
@@ -254,7 +268,7 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
 
     /// At the very first start it registers at the head: it never back-fills commands.
     async fn start(&mut self) -> Result<Checkpoint, SubscriberError> {
-        self.unsaved = None;
+        (self.unsaved, self.stands) = (None, None);
         if self.store.load().await.map_err(Self::transient)? == Registration::Unregistered {
             let head = self.reader.head().await.map_err(Self::transient)?;
             self.store.register(head).await.map_err(Self::transient)?;
@@ -272,7 +286,10 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
     async fn apply(&mut self, events: &[Recorded<EventOf<M>>], lock: Lock) -> Result<Applied, SubscriberError> {
         // A try whose answer was lost is repeated first; if it had been stored, the checkpoint says so.
         self.save(lock).await?;
-        let from = self.load().await?;
+        let from = match self.stands.filter(|stands| behind(*stands, events).is_some()) {
+            Some(stands) => stands,
+            None => self.load().await?,
+        };
         let Some(fresh) = behind(from, events) else {
             return Ok(Applied::NotNext { checkpoint: from });
         };
@@ -290,6 +307,10 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             self.take(event, &mut decided)?;
             if decided.to == last || decided.commands.len() >= BATCH_COMMANDS {
                 let to = decided.to;
+                if decided.commands.is_empty() && decided.parked.is_empty() {
+                    tokio::time::sleep_until(self.store_from).await;
+                    self.store_from = Instant::now() + CHECKPOINTS_APART;
+                }
                 self.unsaved = Some(decided);
                 match self.save(lock).await? {
                     Some(Applied::Moved { .. }) => decided = self.nothing_from(to),
