@@ -20,6 +20,8 @@ use crate::database::{Database, connect};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a lost connection, made longer at random so that replicas don't come all at once.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+/// How far apart wake-ups are at the least: what was recorded meanwhile the next one tells.
+const APART: Duration = Duration::from_millis(5);
 /// How often a silent listener's connection is tried: a dead one is silent, too.
 const TRY_EVERY: Duration = Duration::from_secs(15);
 
@@ -82,7 +84,10 @@ async fn notify(database: Database, log: &'static str, head: Arc<AtomicU64>, wak
             tell(open, log, head.load(Ordering::Relaxed)).await
         };
         match tokio::time::timeout(PATIENCE, tell).await {
-            Ok(Ok(open)) => connection = Some(open),
+            Ok(Ok(open)) => {
+                connection = Some(open);
+                tokio::time::sleep(APART).await;
+            }
             outcome => {
                 let outcome = outcome.map(|told| told.map(drop));
                 // The next commit tells again; until then everyone looks by itself.

@@ -83,7 +83,7 @@ async fn what_the_tap_left_out_is_read_from_the_log() {
     relay.published(20).await;
     // By another replica: only a wake-up, no events.
     events.extend(append(&log, 10).await.iter().cloned());
-    relay.handle.wake();
+    relay.handle.wake(Position::new(30));
     relay.published(30).await;
     // Not even that.
     events.extend(append(&log, 10).await.iter().cloned());

@@ -151,7 +151,7 @@ impl Mount for Commanding {
         watched.relay(C::Log::NAME, handle.status());
         service.spawn(format!("relay {}", C::Log::NAME), relay.run(service.stopping.clone()));
         let woken = handle.clone();
-        on_growth::<C::Log>(service, wakeups, move || woken.wake());
+        on_growth::<C::Log>(service, wakeups, move |head| woken.wake(head));
         let stores = CommandStoresOf::<C::Log> {
             ground: self.ground.clone(),
             relay: handle,

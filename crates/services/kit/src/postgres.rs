@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use callboard::projection::reach_head;
 use callboard::subscription::Backoff;
-use callboard::{Context, EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
+use callboard::{Context, EventHandler, Log, Position, ProcessManager, Projection, Subscribers, error_chain};
 use callboard_http::FeedWaker;
 use callboard_postgres::{
     Database, DatabaseConfig, Inspection, PgLog, PgRebuild, PostgresError, SERVICE_ROLE, SchemaStatus, Trouble,
@@ -175,13 +175,14 @@ pub(crate) fn wakeups(database: &Database) -> Arc<Wakeups> {
 }
 
 /// Calls `wake` whenever a log may have grown in another process.
-pub(crate) fn on_growth<L: Log>(service: &Service, wakeups: &Arc<Wakeups>, wake: impl Fn() + Send + 'static) {
+pub(crate) fn on_growth<L: Log>(service: &Service, wakeups: &Arc<Wakeups>, wake: impl Fn(Position) + Send + 'static) {
     let (wakeups, stopping) = (wakeups.clone(), service.stopping.clone());
     service.spawn(format!("wake-ups {}", L::NAME), async move {
         let mut grown = wakeups.of::<L>().expect("every log is listened for");
         // The listener lives as long as this task holds it.
         while let Some(Ok(())) = stopping.run_until_cancelled(grown.changed()).await {
-            wake();
+            let head = *grown.borrow_and_update();
+            wake(head);
         }
     });
 }
@@ -190,6 +191,6 @@ pub(crate) fn on_growth<L: Log>(service: &Service, wakeups: &Arc<Wakeups>, wake:
 pub(crate) fn feed_waker<L: Log>(service: &Service, wakeups: &Arc<Wakeups>) -> FeedWaker {
     let waker = FeedWaker::default();
     let woken = waker.clone();
-    on_growth::<L>(service, wakeups, move || woken.wake());
+    on_growth::<L>(service, wakeups, move |_| woken.wake());
     waker
 }

@@ -1,7 +1,7 @@
 //! Publishes a log: one number, how far; one relay at a time, by a lease.
 //!
 //! Every event goes out twice: with others in a frame, for our own subscribers, and in a message of
-//! its own, for anybody. `published` moves over what is confirmed in both.
+//! its own, for anybody who has bound a queue for it. `published` moves over what is settled in both.
 //!
 //! A second or a stale relay can only repeat messages, because `published` moves by compare and
 //! swap, and only over what the broker has confirmed.
@@ -10,6 +10,7 @@ mod backlog;
 mod error;
 mod fresh;
 mod lease;
+mod outsiders;
 mod session;
 mod status;
 mod window;
@@ -17,13 +18,14 @@ mod window;
 pub use status::RelayStatus;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use callboard::log::LogReader;
 use callboard::relay::RelayStore;
 use callboard::subscription::Backoff;
 use callboard::writer::Tap;
-use callboard::{Recorded, error_chain};
+use callboard::{Position, Recorded, error_chain};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -78,8 +80,8 @@ struct Shared {
     fresh: Fresh,
     /// Something is new: in `fresh`, or by another replica in the log.
     woken: Notify,
-    /// Another replica says that the log has grown.
-    grown: std::sync::atomic::AtomicBool,
+    /// How far the log has grown, as other replicas tell.
+    grown: AtomicU64,
     status: watch::Sender<RelayStatus>,
 }
 
@@ -91,9 +93,10 @@ struct Shared {
 pub struct RelayHandle(Arc<Shared>);
 
 impl RelayHandle {
-    /// The log has grown, by another replica for one. Never blocks.
-    pub fn wake(&self) {
-        self.0.grown.store(true, std::sync::atomic::Ordering::Release);
+    /// The log has grown up to here, by another replica for one. Never blocks. What this replica's own
+    /// writer has handed over isn't read from the log for it.
+    pub fn wake(&self, head: Position) {
+        self.0.grown.fetch_max(head.get(), Ordering::AcqRel);
         self.0.woken.notify_one();
     }
 
@@ -135,7 +138,7 @@ impl<R: LogReader, S: RelayStore> Relay<R, S> {
             shared: Arc::new(Shared {
                 fresh: Fresh::default(),
                 woken: Notify::new(),
-                grown: false.into(),
+                grown: AtomicU64::new(0),
                 status: watch::Sender::new(RelayStatus::default()),
             }),
             holder: Uuid::new_v4(),

@@ -19,6 +19,8 @@ pub struct RelayStatus {
     pub publishes: u64,
     /// Frames that they were sent in.
     pub frames: u64,
+    /// Messages of single events that were sent: few while nobody has bound a queue for them.
+    pub event_messages: u64,
     /// Times that `published` was moved.
     pub advances: u64,
     /// Events in frames that the broker could route to no queue: no subscriber of ours has one. They

@@ -39,11 +39,10 @@ pub(super) struct Outgoing {
     pub(super) body: Body,
     /// Where its first event stands.
     pub(super) position: Position,
-    pub(super) completes: Option<Completes>,
+    pub(super) completes: Completes,
 }
 
-/// The events of which nothing is left to be confirmed when a message is, and everything before it:
-/// so many, up to a position.
+/// The events that a message is of: so many, up to a position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Completes {
     pub(super) events: usize,
@@ -66,7 +65,7 @@ impl Body {
 
 struct InFlight {
     position: Position,
-    completes: Option<Completes>,
+    completes: Completes,
     bytes: usize,
     sent: Instant,
     confirm: Confirm,
@@ -75,14 +74,15 @@ struct InFlight {
 /// What was confirmed at once.
 #[derive(Default)]
 pub(super) struct Confirmed {
-    messages: u64,
-    /// The events of which everything is confirmed now.
+    /// How many messages, from the oldest on.
+    pub(super) messages: u64,
+    /// How many events they are of.
     pub(super) events: u64,
-    /// The frames that the broker returned, because no queue wants them.
+    /// The messages that the broker returned, because no queue wants them.
     pub(super) returned: Vec<Returned>,
 }
 
-/// A frame that came back, by its own word.
+/// A message that came back, by its own word.
 pub(super) struct Returned {
     pub(super) id: Option<Uuid>,
     pub(super) events: u64,
@@ -109,7 +109,7 @@ impl Window {
         }
     }
 
-    /// How many events are in flight: sent, and not yet confirmed in every message that they are in.
+    /// How many events are in flight: sent, and not yet confirmed.
     pub(super) fn events(&self) -> usize {
         self.events
     }
@@ -162,7 +162,7 @@ impl Window {
             return Err(RelayError::NotTaken { position });
         }
         self.bytes += bytes;
-        self.events += completes.map_or(0, |completes| completes.events);
+        self.events += completes.events;
         self.in_flight.push_back(InFlight {
             position,
             completes,
@@ -188,11 +188,10 @@ impl Window {
                         position: oldest.position,
                     }));
                 }
-                if let Some(Completes { events, position }) = oldest.completes {
-                    self.confirmed = position;
-                    self.events -= events;
-                    done.events += events as u64;
-                }
+                let Completes { events, position } = oldest.completes;
+                self.confirmed = position;
+                self.events -= events;
+                done.events += events as u64;
                 self.bytes -= oldest.bytes;
                 self.in_flight.pop_front();
                 done.messages += 1;

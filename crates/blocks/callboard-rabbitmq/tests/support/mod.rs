@@ -55,14 +55,23 @@ pub async fn append_large(log: &MemoryLog) -> Arc<[Recorded]> {
     append_with(log, 1, &"x".repeat(callboard::EVENT_MAX_BYTES - 100)).await
 }
 
+/// Appends an event of each of these types in turn, `count` in all.
+pub async fn append_kinds(log: &MemoryLog, count: u64, kinds: &[&'static str]) -> Arc<[Recorded]> {
+    append_so(log, count, "", |number| kinds[number as usize % kinds.len()]).await
+}
+
 async fn append_with(log: &MemoryLog, count: u64, text: &str) -> Arc<[Recorded]> {
+    append_so(log, count, text, |_| "ItemCounted").await
+}
+
+async fn append_so(log: &MemoryLog, count: u64, text: &str, kind: impl Fn(u64) -> &'static str) -> Arc<[Recorded]> {
     let expected = log.head().await.unwrap();
     let first = expected.position.get();
     let event = |number: u64| NewEvent {
         id: Uuid::now_v7(),
         stream: StreamName::of("item", 1),
         version: Version::new(number),
-        event_type: "ItemCounted",
+        event_type: kind(number),
         schema_version: 2,
         data: to_json(&serde_json::json!({ "number": number, "text": text })).unwrap(),
         metadata: Metadata {
@@ -232,6 +241,25 @@ impl Outsider {
     /// Hears all frames of the log.
     pub async fn listen_to_frames(&self, sandbox: &Sandbox) -> Consumer {
         self.listen_to(&sandbox.topology.frames()).await
+    }
+
+    /// Hears the events whose messages have a key of this pattern, until its queue is deleted.
+    pub async fn listen_for(&self, sandbox: &Sandbox, pattern: &str) -> (String, Consumer) {
+        let (exchange, table) = (sandbox.topology.events(), FieldTable::default());
+        self.declare(&exchange).await;
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            ..Default::default()
+        };
+        let declared = self.channel.queue_declare("".into(), options, table.clone()).await;
+        let queue = declared.unwrap().name().to_string();
+        let (queue_name, options) = (queue.as_str().into(), QueueBindOptions::default());
+        self.channel
+            .queue_bind(queue_name, exchange.as_str().into(), pattern.into(), options, table)
+            .await
+            .unwrap();
+        let consumer = self.consume(&queue).await;
+        (queue, consumer)
     }
 
     async fn listen_to(&self, exchange: &str) -> Consumer {

@@ -1,26 +1,12 @@
 //! Sends what waits: every event in a frame, and in a message of its own.
 
-use callboard::log::LogReader;
-use callboard::relay::RelayStore;
-use lapin::types::ShortString;
-
+use crate::message::Frame;
 use crate::message::frame::{FRAME_MAX_EVENTS, Framing};
-use crate::message::{self, Frame, Message};
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
 use crate::relay::window::{Body, Completes, Outgoing};
-
-/// Where a session publishes.
-pub(super) struct Exchanges {
-    pub(super) frames: ShortString,
-    pub(super) events: ShortString,
-}
-
-/// A frame, and the messages of the events in it, if they are published.
-struct Batch {
-    frame: Frame,
-    messages: Vec<Message>,
-}
+use callboard::log::LogReader;
+use callboard::relay::RelayStore;
 
 impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     /// Sends as many as the window has room for. What waits goes together; nothing waits for company.
@@ -41,20 +27,18 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             frames = tracing::field::Empty,
         );
         let _entered = span.enter();
-        let (mut events, mut frames, mut messages) = (0, 0, 0);
+        let (mut events, mut frames) = (0, 0);
         while let most @ 1.. = self.room()
-            && let Some(batch) = self.take_batch(most)?
+            && let Some(frame) = self.take_frame(most)?
         {
-            span.record("to", tracing::field::display(batch.frame.last));
-            (events, frames) = (events + batch.frame.events(), frames + 1);
-            messages += batch.messages.len() as u64;
-            self.send(batch)?;
+            span.record("to", tracing::field::display(frame.last));
+            (events, frames) = (events + frame.events(), frames + 1);
+            self.send(frame)?;
         }
         span.record("events", events).record("frames", frames);
         tracing::debug!("sent");
         metrics::counter!("callboard_relay_published_total", "log" => log).increment(events);
         metrics::counter!("callboard_relay_messages_total", "log" => log, "kind" => "frame").increment(frames);
-        metrics::counter!("callboard_relay_messages_total", "log" => log, "kind" => "event").increment(messages);
         self.relay.shared.status.send_modify(|status| {
             status.publishes += events;
             status.frames += frames;
@@ -65,62 +49,66 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     /// The most events of the next frame; 0 while none may be sent.
     fn room(&self) -> usize {
         let config = &self.relay.config;
-        if self.blocked || self.window.bytes() >= config.window_bytes {
+        let (events, bytes) = self
+            .outsiders
+            .as_ref()
+            .map_or((0, 0), |outsiders| (outsiders.events(), outsiders.bytes()));
+        if self.blocked || self.window.bytes().max(bytes) >= config.window_bytes {
             return 0;
         }
-        next_frame(self.backlog.len(), self.window.events(), config.window)
+        next_frame(self.backlog.len(), self.window.events().max(events), config.window)
+    }
+
+    /// Sends the events' own messages that may be sent.
+    pub(super) fn fill_outsiders(&mut self) -> Result<(), RelayError> {
+        let Some(outsiders) = self.outsiders.as_mut().filter(|_| !self.blocked) else {
+            return Ok(());
+        };
+        outsiders.send()?;
+        let messages = outsiders.take_published();
+        if messages == 0 {
+            return Ok(());
+        }
+        self.relay
+            .shared
+            .status
+            .send_modify(|status| status.event_messages += messages);
+        metrics::counter!("callboard_relay_messages_total", "log" => self.relay.log, "kind" => "event")
+            .increment(messages);
+        Ok(())
     }
 
     /// Takes the next frame's events out of the backlog.
-    fn take_batch(&mut self, most: usize) -> Result<Option<Batch>, RelayError> {
-        let log = self.relay.log;
-        let (mut framing, mut messages) = (Framing::new(log), Vec::new());
+    fn take_frame(&mut self, most: usize) -> Result<Option<Frame>, RelayError> {
+        let mut framing = Framing::new(self.relay.log);
         while framing.len() < most
             && let Some(event) = self.backlog.peek()
         {
             if !framing.push(event)? {
                 break;
             }
-            if self.relay.config.event_messages {
-                messages.push(message::encode(log, event)?);
+            if let Some(outsiders) = &mut self.outsiders {
+                outsiders.push(event.clone());
             }
             self.backlog.advance();
         }
-        Ok(framing.finish()?.map(|frame| Batch { frame, messages }))
+        Ok(framing.finish()?)
     }
 
-    /// The frame goes first, for our own subscribers wait for it; an event is complete when both are
-    /// confirmed.
-    fn send(&mut self, Batch { frame, messages }: Batch) -> Result<(), RelayError> {
-        let whole = Completes {
+    fn send(&mut self, frame: Frame) -> Result<(), RelayError> {
+        let completes = Completes {
             events: usize::try_from(frame.events()).expect("a frame is small"),
             position: frame.last,
         };
-        let mut position = frame.first;
         self.window.send(Outgoing {
-            exchange: self.exchanges.frames.clone(),
+            exchange: self.frames.clone(),
             routing_key: frame.routing_key,
             mandatory: true,
             properties: frame.properties,
             body: Body::Frame(frame.body),
-            position,
-            completes: messages.is_empty().then_some(whole),
-        })?;
-        for message in messages {
-            let events = 1;
-            self.window.send(Outgoing {
-                exchange: self.exchanges.events.clone(),
-                routing_key: message.routing_key,
-                // That nobody has bound a queue there is nothing to speak of, and returning costs.
-                mandatory: false,
-                properties: message.properties,
-                body: Body::Event(message.body),
-                position,
-                completes: Some(Completes { events, position }),
-            })?;
-            position = position.next();
-        }
-        Ok(())
+            position: frame.first,
+            completes,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a session hears, how patient it is, and what it shows.
 
+use callboard::Position;
 use callboard::log::LogReader;
 use callboard::relay::RelayStore;
 use lapin::Event;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::relay::Ended;
 use crate::relay::error::RelayError;
+use crate::relay::outsiders::Outsiders;
 use crate::relay::session::Session;
 use crate::relay::window::{Confirmed, Returned};
 
@@ -27,6 +29,23 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             status.unroutable += unroutable;
             status.last_error = None;
         });
+    }
+
+    /// That nobody has bound a queue for an event's own message is nothing to speak of.
+    pub(super) fn take_heard(&mut self, confirmed: &Confirmed) {
+        if let Some(outsiders) = &mut self.outsiders {
+            outsiders.take(confirmed);
+        }
+    }
+
+    /// The message that has waited longest for its confirm, and since when.
+    fn oldest(&self) -> Option<(Position, Instant)> {
+        let outsiders = self.outsiders.as_ref().and_then(Outsiders::oldest);
+        self.window
+            .oldest()
+            .into_iter()
+            .chain(outsiders)
+            .min_by_key(|(_, sent)| *sent)
     }
 
     /// Hears what happens to the connection as a whole.
@@ -56,13 +75,13 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
 
     /// When patience with the oldest message, or with the drain, ends.
     pub(super) fn late_at(&self) -> Option<Instant> {
-        let oldest = self.window.oldest().filter(|_| !self.blocked);
+        let oldest = self.oldest().filter(|_| !self.blocked);
         let unconfirmed = oldest.map(|(_, sent)| sent.max(self.patient_since) + self.relay.config.confirm_within);
         self.draining.into_iter().chain(unconfirmed).min()
     }
 
     pub(super) fn late(&self) -> Result<Ended, RelayError> {
-        match (self.draining, self.window.oldest()) {
+        match (self.draining, self.oldest()) {
             (None, Some((position, _))) => Err(RelayError::Unconfirmed {
                 position,
                 within: self.relay.config.confirm_within,
@@ -72,7 +91,8 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 
     pub(super) fn show(&self) {
-        let (published, in_flight) = (self.published.position, self.window.events());
+        let waiting = self.outsiders.as_ref().map_or(0, Outsiders::events);
+        let (published, in_flight) = (self.published.position, self.window.events().max(waiting));
         metrics::gauge!("callboard_relay_published", "log" => self.relay.log).set(published.get() as f64);
         metrics::gauge!("callboard_relay_in_flight", "log" => self.relay.log).set(in_flight as f64);
         self.relay.shared.status.send_if_modified(|status| {

@@ -1,6 +1,7 @@
 //! Looks at the log, and at `published` with it.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use callboard::log::{LogReader, Slice};
@@ -24,6 +25,8 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 /// What a read of the log found, and `published` with it if that was asked for.
 pub(super) struct Look {
     published: Option<Published>,
+    /// How far the log had grown, as others had told before.
+    told: u64,
     limit: usize,
     slice: Slice,
 }
@@ -37,6 +40,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         self.behind = false;
         let (reader, stored) = (self.relay.reader.clone(), self.relay.store.clone());
         let (after, limit) = (self.backlog.tail(), self.read_limit);
+        let told = self.relay.shared.grown.load(Ordering::Acquire);
         self.looking = Some(Box::pin(async move {
             let published = match whole {
                 true => Some(store("reading how far is published", stored.published()).await?),
@@ -50,6 +54,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             })??;
             Ok(Look {
                 published,
+                told,
                 limit,
                 slice,
             })
@@ -67,6 +72,12 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         };
         let (events, bytes) = (look.slice.events.len(), fresh::bytes(&look.slice.events));
         self.behind |= look.slice.more;
+        if !look.slice.more {
+            // A log that was put back may never get as far: not to look again and again for that.
+            let (told, found) = (look.told, position.plus(events as u64).get());
+            let grown = &self.relay.shared.grown;
+            let _ = grown.compare_exchange(told, found, Ordering::AcqRel, Ordering::Relaxed);
+        }
         if events == 0 && self.is_settled() {
             self.relay
                 .shared

@@ -13,8 +13,10 @@ use callboard::error_chain;
 use callboard::log::LogReader;
 use callboard::relay::{Published, RelayStore};
 use futures::{Stream, StreamExt};
+use lapin::Channel;
 use lapin::Event;
 use lapin::options::ConfirmSelectOptions;
+use lapin::types::ShortString;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -23,20 +25,26 @@ use crate::broker::{Connection, Link, within};
 use crate::relay::backlog::{Backlog, Offer};
 use crate::relay::error::RelayError;
 use crate::relay::lease::until;
+use crate::relay::outsiders::Outsiders;
 use crate::relay::window::{Confirmed, Window};
 use crate::relay::{Ended, Relay};
 use crate::topology::short;
-use fill::Exchanges;
 use look::{Look, READ_FIRST, store};
 
 /// How long a relay that is shut down waits for what is in flight.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// How far apart `published` is stored at the least. What was confirmed and isn't stored when a relay
+/// dies is only published again.
+const ADVANCES_APART: Duration = Duration::from_millis(10);
 
 type Pending<T> = Option<Pin<Box<dyn Future<Output = Result<T, RelayError>> + Send>>>;
 
 /// What happened.
 enum Step {
+    /// Frames are confirmed.
     Confirmed(Result<Confirmed, RelayError>),
+    /// Events' own messages are.
+    Heard(Result<Confirmed, RelayError>),
     Advanced(Result<(bool, Published), RelayError>),
     Looked(Result<Look, RelayError>),
     Event(Option<Event>),
@@ -51,12 +59,16 @@ pub(super) struct Session<'a, R, S> {
     relay: &'a Relay<R, S>,
     connection: Connection,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
-    exchanges: Exchanges,
+    frames: ShortString,
     window: Window,
+    /// Unless events' own messages are off.
+    outsiders: Option<Outsiders>,
     backlog: Backlog,
     /// As it is stored.
     published: Published,
     advancing: Pending<(bool, Published)>,
+    /// When `published` may be stored again.
+    advance_from: Instant,
     looking: Pending<Look>,
     /// The log has events that are in neither the backlog nor `fresh`, for all that is known.
     behind: bool,
@@ -74,17 +86,16 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         async {
             let connection = link.connect().await?;
             let events = Box::pin(connection.events_listener());
-            let channel = connection.channel().await?;
+            let channel = confirming(&connection).await?;
             relay.topology.declare_events(&channel).await?;
-            within(
-                "asking for confirms",
-                channel.confirm_select(ConfirmSelectOptions::default()),
-            )
-            .await?;
             let published = store("reading how far is published", relay.store.published()).await?;
-            let exchanges = Exchanges {
-                frames: short(&relay.topology.frames())?,
-                events: short(&relay.topology.events())?,
+            let outsiders = if relay.config.event_messages {
+                // A channel of their own: what comes back is told from the frames that do.
+                let channel = confirming(&connection).await?;
+                let exchange = short(&relay.topology.events())?;
+                Some(Outsiders::new(relay.log, exchange, channel, published.position))
+            } else {
+                None
             };
             relay.shared.status.send_modify(|status| {
                 status.connected = true;
@@ -95,11 +106,13 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 relay,
                 connection,
                 events,
-                exchanges,
+                frames: short(&relay.topology.frames())?,
                 window: Window::new(channel, published.position),
+                outsiders,
                 backlog: Backlog::new(published.position),
                 published,
                 advancing: None,
+                advance_from: Instant::now(),
                 looking: None,
                 behind: true,
                 read_limit: READ_FIRST,
@@ -140,7 +153,9 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             self.fill()?;
             self.start_look(false);
         }
-        if self.window.confirmed() > self.published.position && self.advancing.is_none() {
+        self.fill_outsiders()?;
+        if self.advance_at().is_some_and(|at| at <= Instant::now()) {
+            self.advance_from = Instant::now() + ADVANCES_APART;
             let (stored, from) = (self.relay.store.clone(), self.published);
             let to = self.confirmed();
             self.advancing = Some(Box::pin(async move {
@@ -151,16 +166,21 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         Ok(())
     }
 
+    /// When to store how far is published; `None` when it is stored, or is being stored.
+    fn advance_at(&self) -> Option<Instant> {
+        let more = self.confirmed().position > self.published.position && self.advancing.is_none();
+        more.then_some(self.advance_from)
+    }
+
     /// Takes what the writer has just recorded, unless the log has to be read first.
     fn take_fresh(&mut self) -> Result<(), RelayError> {
-        if self.relay.shared.grown.swap(false, Ordering::AcqRel) {
-            self.behind = true;
-        }
-        while !self.behind
-            && self.looking.is_none()
-            && self.backlog.len() < self.relay.config.window
-            && let Some(run) = self.relay.shared.fresh.pop()
-        {
+        while !self.behind && self.looking.is_none() && self.backlog.len() < self.relay.config.window {
+            // Read first: whatever it tells of stands in `fresh` by then, if it is this replica's.
+            let grown = self.relay.shared.grown.load(Ordering::Acquire);
+            let Some(run) = self.relay.shared.fresh.pop() else {
+                self.behind = grown > self.backlog.tail().get();
+                break;
+            };
             match self.backlog.offer(run) {
                 Offer::Taken => {}
                 Offer::Gap => self.behind = true,
@@ -176,24 +196,27 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
 
     /// Waits for the next thing to happen.
     async fn step(&mut self, idle: &mut tokio::time::Interval, shutdown: &CancellationToken) -> Step {
-        let late = self.late_at();
+        let (late, advance) = (self.late_at(), self.advance_at());
         let draining = self.draining.is_some();
         let Self {
             relay,
             events,
             window,
+            outsiders,
             advancing,
             looking,
             ..
         } = self;
         tokio::select! {
             confirmed = window.settle() => Step::Confirmed(confirmed),
+            confirmed = heard(outsiders) => Step::Heard(confirmed),
             advanced = finish(advancing) => Step::Advanced(advanced),
             looked = finish(looking) => Step::Looked(looked),
             event = events.next() => Step::Event(event),
             () = relay.shared.woken.notified() => Step::Woken,
             _ = idle.tick() => Step::Idle,
             () = until(late) => Step::Late,
+            () = until(advance) => Step::Woken,
             () = shutdown.cancelled(), if !draining => Step::Shutdown,
         }
     }
@@ -202,6 +225,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
     fn take(&mut self, step: Step) -> Result<Option<Ended>, RelayError> {
         match step {
             Step::Confirmed(confirmed) => self.count(confirmed?),
+            Step::Heard(confirmed) => self.take_heard(&confirmed?),
             Step::Advanced(advanced) => {
                 let (moved, to) = advanced?;
                 if !moved {
@@ -233,17 +257,20 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         Ok(())
     }
 
-    /// What is to be stored: how far the broker has confirmed.
+    /// What is to be stored: how far the broker has confirmed frames, and nothing is left to do for outsiders.
     fn confirmed(&self) -> Published {
+        let frames = self.window.confirmed();
+        let outsiders = self.outsiders.as_ref().map(Outsiders::settled);
         Published {
-            position: self.window.confirmed(),
+            position: outsiders.map_or(frames, |outsiders| outsiders.min(frames)),
             ..self.published
         }
     }
 
     /// Everything that was sent is confirmed, and that is stored.
     fn is_settled(&self) -> bool {
-        self.window.is_empty() && self.advancing.is_none() && self.confirmed() == self.published
+        let heard = self.outsiders.as_ref().is_none_or(|outsiders| outsiders.events() == 0);
+        self.window.is_empty() && heard && self.advancing.is_none() && self.confirmed() == self.published
     }
 
     /// Stores what was confirmed before the end, so that less is published twice.
@@ -285,4 +312,23 @@ async fn finish<T>(pending: &mut Pending<T>) -> Result<T, RelayError> {
     };
     *pending = None;
     done
+}
+
+/// A channel whose messages are confirmed.
+async fn confirming(connection: &Connection) -> Result<Channel, RelayError> {
+    let channel = connection.channel().await?;
+    within(
+        "asking for confirms",
+        channel.confirm_select(ConfirmSelectOptions::default()),
+    )
+    .await?;
+    Ok(channel)
+}
+
+/// Waits until events' own messages are confirmed. Dropping the future loses nothing.
+async fn heard(outsiders: &mut Option<Outsiders>) -> Result<Confirmed, RelayError> {
+    match outsiders {
+        Some(outsiders) => outsiders.confirmed().await,
+        None => std::future::pending().await,
+    }
 }
