@@ -156,10 +156,9 @@ impl Window {
         });
         // The first poll numbers the message and queues its frames; so the order of these calls is
         // the order on the wire.
-        if let Some(confirmed) = confirm.as_mut().now_or_never() {
-            // At once, it can only be refused.
-            confirmed.map_err(|error| RelayError::Lost(error.into()))?;
-            return Err(RelayError::NotTaken { position });
+        if let Some(confirmation) = confirm.as_mut().now_or_never() {
+            // A thread that had to wait for its turn finds the broker's answer already there.
+            confirm = Box::pin(std::future::ready(confirmation));
         }
         self.bytes += bytes;
         self.events += completes.events;
