@@ -39,6 +39,8 @@ pub enum Group {
     Drain,
     /// How fast a projection is rebuilt
     Rebuild,
+    /// What a longer log costs
+    Growth,
 }
 
 impl Options {

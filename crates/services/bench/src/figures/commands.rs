@@ -136,8 +136,8 @@ async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment
     let framing = framed.start_with(Kind::Command, &frames_alone).await?;
     let following = framed.start(Kind::Projector).await?;
     let second = ours.start(Kind::Command).await?;
-    let (mut both, mut frames, mut one, mut two) =
-        (Taken::default(), Taken::default(), Taken::default(), Figure::default());
+    let (mut both, mut frames, mut one) = (Taken::default(), Taken::default(), Taken::default());
+    let mut two = Figure::default();
     for _ in 0..options.runs {
         both.take(options, &command, USUAL, PRODUCTS).await?;
         frames.take(options, &framing, USUAL, PRODUCTS).await?;
@@ -148,6 +148,7 @@ async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment
         );
         two.take(halves.0?.rate + halves.1?.rate);
     }
+    let first = alone.http;
     let alone = "the command service alone";
     table.row("commands/s with the whole pair", &both.rate, alone, &one.rate);
     let without = "with a message per event, too";
@@ -164,11 +165,20 @@ async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment
         &both.broker,
     );
     table.row("commands/s of two command services on one log", &two, "one", &one.rate);
+    let (third, fourth) = (ours.start(Kind::Command).await?, ours.start(Kind::Command).await?);
+    let mut four = Figure::default();
+    for _ in 0..options.runs {
+        let quarter = |http| closed(http, USUAL / 4, PRODUCTS, options.time());
+        let (one, two) = (quarter(first), quarter(second.http));
+        let quarters = tokio::join!(one, two, quarter(third.http), quarter(fourth.http));
+        four.take(quarters.0?.rate + quarters.1?.rate + quarters.2?.rate + quarters.3?.rate);
+    }
+    table.row("commands/s of four command services on one log", &four, "one", &one.rate);
     table.alone(
         "memory of the projector, MB",
         &Figure(vec![machine::peak_memory(projector.pid)]),
     );
-    for service in [second, command, projector, framing, following] {
+    for service in [second, third, fourth, command, projector, framing, following] {
         service.stop().await?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod commands;
 mod drain;
+mod growth;
 mod pgbench;
 mod rebuild;
 mod visible;
@@ -31,6 +32,9 @@ pub async fn run(options: &Options) -> Result<String> {
     }
     if options.wants(Group::Rebuild) {
         rebuild::take(options, &mut table).await?;
+    }
+    if options.wants(Group::Growth) {
+        growth::take(options, &mut table).await?;
     }
     Ok(format!("{conditions}\n\n{table}"))
 }

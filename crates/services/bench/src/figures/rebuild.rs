@@ -73,7 +73,7 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 /// Waits until nothing is being rebuilt.
-async fn rebuilt(deployment: &Deployment) -> Result<()> {
+pub(super) async fn rebuilt(deployment: &Deployment) -> Result<()> {
     let deadline = Instant::now() + REBUILT_WITHIN;
     loop {
         let states = deployment
