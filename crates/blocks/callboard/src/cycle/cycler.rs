@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::command::Actor;
-use crate::cycle::{Calendar, Cycle, due};
+use crate::cycle::{ACTOR, Calendar, Cycle, due};
 use crate::error_chain;
 use crate::event::{DecodeError, Log, Recorded};
 use crate::log::{LogReader, ReadError, StreamEvents};
@@ -181,7 +181,7 @@ impl Seen {
 fn context(date: Date) -> CommandContext {
     CommandContext {
         actor: Actor {
-            id: Some("cycle".into()),
+            id: Some(ACTOR.into()),
             ..Actor::default()
         },
         // Whatever a cycle sets off can be found by it.
