@@ -4,7 +4,7 @@ mod development;
 mod token;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use callboard::Actor;
+use callboard::{Actor, cycle};
 use futures::future::BoxFuture;
 
 use crate::problem::Problem;
@@ -14,6 +14,11 @@ pub use token::{BearerTokens, InvalidTokenKey, TOKEN_SECRET_MIN, TokenAlgorithm}
 
 /// What the ids of process managers begin with in an event's metadata: no client has such a one.
 const PROCESS_MANAGER: &str = "pm:";
+
+/// Whether this is how the services themselves stand in an event's metadata.
+fn is_reserved(id: &str) -> bool {
+    id.starts_with(PROCESS_MANAGER) || id == cycle::ACTOR
+}
 
 /// Stands for "no organisation" in the scope of idempotency keys: no organisation has this name.
 const NO_ORGANISATION: &str = "-";

@@ -8,7 +8,9 @@ use callboard::subscription::{Applied, Lock, Mode, Runner, Subscriber};
 use callboard::view::ViewStore;
 use callboard::{Position, Projection, Recorded, Standing, Views};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{PgLog, PgParking, PgProcessManagerStore, PgProjection, PgView, PgViews, pause_subscriber};
+use callboard_postgres::{
+    PgLog, PgParking, PgProcessManagerStore, PgProjection, PgView, PgViews, pause_subscriber, resume_subscriber,
+};
 use common::{event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
 
 #[tokio::test]
@@ -38,6 +40,22 @@ async fn process_managers_keep_the_contract_of_parking() {
     assert_eq!(database.texts(rows).await, ["0 0"], "the count that others see agrees");
     let kept = "select position || ' ' || because from callboard.discarded_events";
     assert_eq!(database.texts(kept).await, ["5 a typing error"]);
+}
+
+#[tokio::test]
+async fn process_managers_keep_the_commands_of_a_stopped_one() {
+    let database = TestDatabase::create().await;
+    let connections = database.connect();
+    let store = PgProcessManagerStore::new::<Tally<true>>(&connections);
+    let pause = async || {
+        let paused = pause_subscriber(&connections, "items", "tally", "for the test").await;
+        paused.expect("it is registered");
+    };
+    let resume = async || {
+        let resumed = resume_subscriber(&connections, "items", "tally").await;
+        resumed.expect("it is registered");
+    };
+    callboard::contract::stopped_managers(store, &items_log(&connections), pause, resume).await;
 }
 
 /// The items of a release that declares that each stream has rows of its own.

@@ -21,6 +21,9 @@ use jiff::tz::TimeZone;
 use crate::command::Command;
 use crate::event::Log;
 
+/// Who a daily cycle is in the metadata of its events: no client may have this id.
+pub const ACTOR: &str = "cycle";
+
 /// A command that a daily cycle sends: it is refused unless its date is newer than the last.
 pub trait Cycle: Command {
     /// The command for this date. All dates have the same stream.

@@ -7,6 +7,10 @@
 //! handler at a time, by a lease; one that stood still beyond its lease may end a try that it had
 //! begun before.
 //!
+//! What it gives up is parked with the later events of its stream, up to
+//! [`PARKED_MOST`](crate::parking::PARKED_MOST) events; one more halts it, until a person has retried or
+//! discarded some and resumed it.
+//!
 //! At its very first start a handler begins at the end of the log: it never back-fills. One that is
 //! switched off keeps its checkpoint, and goes on behind it when it is switched on again.
 

@@ -232,7 +232,8 @@ pub trait ProcessManagerStore: Clone + Send + Sync + 'static {
     /// `from`, the log holds `to`, and just `left_out` is parked or discarded.
     fn advance(&self, advance: Advance<'_>, lock: Lock) -> impl Future<Output = Result<Advanced, Source>> + Send;
 
-    /// At most `limit` pending commands, ordered by position and index.
+    /// At most `limit` pending commands, ordered by position and index; none while the process manager
+    /// is paused or halted.
     fn pending(&self, limit: usize) -> impl Future<Output = Result<Vec<PendingCommand>, Source>> + Send;
 
     /// Deletes commands that were answered.

@@ -1,6 +1,6 @@
 //! The stores in memory pass the very suites that the real ones pass.
 
-use callboard::contract::{Items, event_handlers, feed, log, parking, process_managers, views};
+use callboard::contract::{Items, event_handlers, feed, log, parking, process_managers, stopped_managers, views};
 use callboard::memory::{MemoryBus, MemoryEventHandlerStore, MemoryLog, MemoryProcessManagerStore, MemoryProjection};
 use callboard::writer::Tap;
 
@@ -37,4 +37,12 @@ async fn the_event_handlers_store_in_memory_keeps_the_contract() {
 #[tokio::test(start_paused = true)]
 async fn the_process_managers_store_in_memory_keeps_the_contract_of_parking() {
     process_managers(MemoryProcessManagerStore::new(), &MemoryLog::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_managers_store_in_memory_keeps_the_commands_of_a_stopped_one() {
+    let store = MemoryProcessManagerStore::new();
+    let gate = store.gate();
+    let (pause, resume) = (async || gate.pause("for the test"), async || gate.resume());
+    stopped_managers(store, &MemoryLog::new(), pause, resume).await;
 }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use callboard::Refusal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text;
 
 /// How many decimals an amount may have.
 pub const DECIMALS: usize = 4;
@@ -17,8 +19,8 @@ const MAX: i64 = 999_999_999_999_999_999;
 const UNITS_PER_ONE: i64 = 10_000;
 
 /// An amount to move or to value by: more than 0, at most 99999999999999.9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Amount(i64);
 
 /// What no amount looks like.
@@ -51,11 +53,9 @@ impl FromStr for Amount {
     }
 }
 
-impl TryFrom<String> for Amount {
-    type Error = InvalidAmount;
-
-    fn try_from(text: String) -> Result<Self, InvalidAmount> {
-        text.parse()
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, InvalidAmount)
     }
 }
 
@@ -72,8 +72,8 @@ impl fmt::Display for Amount {
 }
 
 /// What is there: 0 to 99999999999999.9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(into = "String")]
 pub struct Balance(i64);
 
 /// What no balance looks like.
@@ -124,11 +124,9 @@ impl FromStr for Balance {
     }
 }
 
-impl TryFrom<String> for Balance {
-    type Error = InvalidBalance;
-
-    fn try_from(text: String) -> Result<Self, InvalidBalance> {
-        text.parse()
+impl<'de> Deserialize<'de> for Balance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, InvalidBalance)
     }
 }
 

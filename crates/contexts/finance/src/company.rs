@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use callboard::{Aggregate, Refusal, StreamName, World};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::amount::Balance;
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::CompanyId;
+use crate::text;
 
 /// The state of one company's stream: what the decisions see.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +52,7 @@ impl Aggregate for Company {
 
 /// A company's name: 1 to 200 characters, at least one of them no white space, no control
 /// characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct CompanyName(String);
 
 /// What no company is called.
@@ -60,20 +60,22 @@ pub struct CompanyName(String);
 #[error("a name has 1 to 200 characters, not only white space and no control characters")]
 pub struct InvalidName;
 
-impl TryFrom<String> for CompanyName {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        let valid = !text.trim().is_empty() && text.chars().count() <= 200 && !text.contains(char::is_control);
-        if valid { Ok(Self(text)) } else { Err(InvalidName) }
-    }
-}
-
 impl FromStr for CompanyName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        text.to_owned().try_into()
+        let valid = !text.trim().is_empty() && text.chars().count() <= 200 && !text.contains(char::is_control);
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CompanyName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, InvalidName)
     }
 }
 

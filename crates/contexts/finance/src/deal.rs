@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use callboard::{Aggregate, Refusal, StreamName, World};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::company::Company;
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::{CompanyId, DealId};
 use crate::list::{InvalidList, each_once};
 use crate::membership::Memberships;
+use crate::text;
 
 /// The state of one deal's stream: what the decisions see.
 #[derive(Debug, Clone, Default)]
@@ -145,7 +146,7 @@ impl ProductLine {
 
 impl<'de> Deserialize<'de> for ProductLine {
     /// Whatever else comes in its place, the refusal names the rule.
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
 
         impl serde::de::Visitor<'_> for Visitor {
@@ -175,7 +176,7 @@ impl FromStr for ProductLine {
 }
 
 /// How the companies of a deal are rated, from `A`, the best, to `D`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum RatingTier {
     /// The best.
     A,
@@ -190,6 +191,31 @@ pub enum RatingTier {
 impl RatingTier {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
+}
+
+/// What no rating tier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a rating tier is A, B, C or D")]
+pub struct UnknownRatingTier;
+
+impl FromStr for RatingTier {
+    type Err = UnknownRatingTier;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRatingTier> {
+        match text {
+            "A" => Ok(Self::A),
+            "B" => Ok(Self::B),
+            "C" => Ok(Self::C),
+            "D" => Ok(Self::D),
+            _ => Err(UnknownRatingTier),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RatingTier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, UnknownRatingTier)
+    }
 }
 
 /// The companies of a deal: 1 to 100, each once, in the order given.

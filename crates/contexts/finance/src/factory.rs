@@ -1,7 +1,13 @@
 //! Plausible commands made of a seed, for tests: one maker for each command, and [`Factory::any`],
 //! which knows what it made before and hits every rule now and then.
 
+mod products;
+mod request;
+#[cfg(test)]
+mod tests;
+
 use callboard::writer::AnyCommand;
+use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::activate_deal::ActivateDeal;
@@ -15,11 +21,14 @@ use crate::event::Finance;
 use crate::grant::{Destination, Source};
 use crate::grant_balances::GrantBalances;
 use crate::ids::{AccountId, AssetId, CompanyId, DealId};
+use crate::issue_product::IssueProduct;
 use crate::open_funding_account::OpenFundingAccount;
 use crate::register_asset::RegisterAsset;
 use crate::register_company::RegisterCompany;
 use crate::revalue_asset::RevalueAsset;
 use crate::update_deal::UpdateDeal;
+
+pub use request::Request;
 
 /// How many things of a kind it makes at the most, so that commands meet.
 const FEW: usize = 6;
@@ -43,6 +52,9 @@ pub struct Factory {
     assets: Vec<AssetId>,
     accounts: Vec<(AccountId, CompanyId)>,
     deals: Vec<DealId>,
+    products: Vec<IssueProduct>,
+    /// The newest date that it let begin.
+    date: Date,
 }
 
 impl Factory {
@@ -54,6 +66,8 @@ impl Factory {
             assets: Vec::new(),
             accounts: Vec::new(),
             deals: Vec::new(),
+            products: Vec::new(),
+            date: Date::constant(2026, 1, 1),
         }
     }
 
@@ -198,7 +212,7 @@ impl Factory {
     /// Any command, about what earlier ones made or, now and then, about nothing that there is.
     pub fn any(&mut self) -> Box<dyn AnyCommand<Finance>> {
         let company = self.known_company();
-        match self.dice.u8(..20) {
+        match self.dice.u8(..24) {
             0 | 1 => self.next_company(),
             2..=4 => Box::new(self.deposit_to_company(company)),
             5 => {
@@ -224,6 +238,7 @@ impl Factory {
                 Box::new(CloseFundingAccount { account })
             }
             9..=15 => self.any_of_deals(),
+            16..=19 => self.any_of_products(),
             _ => self.any_grant(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use callboard::{Aggregate, StreamName};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::amount::{Amount, Balance};
 use crate::event::{Finance, FinanceEvent};
@@ -36,12 +36,47 @@ impl Aggregate for Grant {
 
 /// What a grant takes from: `{"asset": id}` or `{"company": id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "Named")]
 pub enum Source {
     /// An asset.
     Asset(AssetId),
     /// A company.
     Company(CompanyId),
+}
+
+/// A source as it is read: serde's own reading of an enum says neither the field nor the rule.
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a source is either an asset or a company, by its id"
+)]
+struct Named {
+    #[serde(default, deserialize_with = "given")]
+    asset: Option<AssetId>,
+    #[serde(default, deserialize_with = "given")]
+    company: Option<CompanyId>,
+}
+
+/// What is given is an id: `null` is none.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What no source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a source is either an asset or a company, by its id")]
+struct InvalidSource;
+
+impl TryFrom<Named> for Source {
+    type Error = InvalidSource;
+
+    fn try_from(named: Named) -> Result<Self, InvalidSource> {
+        match (named.asset, named.company) {
+            (Some(asset), None) => Ok(Self::Asset(asset)),
+            (None, Some(company)) => Ok(Self::Company(company)),
+            _ => Err(InvalidSource),
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -75,7 +110,10 @@ impl TryFrom<Vec<Source>> for Sources {
 
 /// Who gets how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a destination is a company, its account and an amount"
+)]
 pub struct Destination {
     /// The company that the account belongs to.
     pub company: CompanyId,

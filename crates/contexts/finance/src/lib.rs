@@ -39,6 +39,7 @@ pub mod record_payment;
 pub mod register_asset;
 pub mod register_company;
 pub mod revalue_asset;
+mod text;
 pub mod update_deal;
 
 pub use event::{Finance, FinanceEvent};

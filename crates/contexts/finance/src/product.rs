@@ -9,13 +9,14 @@ use std::str::FromStr;
 
 use callboard::{Aggregate, Refusal, StreamName, World};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::amount::{Amount, Balance};
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::{AssetId, CompanyId, DealId, ProductId};
 use crate::list::{InvalidList, each_once};
 use crate::rate::Rate;
+use crate::text;
 
 pub(crate) use dates::Dates;
 
@@ -93,8 +94,7 @@ impl Aggregate for Product {
 }
 
 /// What a company is in a deal: 1 to 40 of small letters, digits, `_` and `-`, e.g. `seller`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Role(String);
 
 /// What no role looks like.
@@ -102,21 +102,23 @@ pub struct Role(String);
 #[error("a role is 1 to 40 of small letters, digits, '_' and '-'")]
 pub struct InvalidRole;
 
-impl TryFrom<String> for Role {
-    type Error = InvalidRole;
-
-    fn try_from(text: String) -> Result<Self, InvalidRole> {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-        let valid = (1..=40).contains(&text.len()) && text.bytes().all(allowed);
-        if valid { Ok(Self(text)) } else { Err(InvalidRole) }
-    }
-}
-
 impl FromStr for Role {
     type Err = InvalidRole;
 
     fn from_str(text: &str) -> Result<Self, InvalidRole> {
-        text.to_owned().try_into()
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+        let valid = (1..=40).contains(&text.len()) && text.bytes().all(allowed);
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidRole)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Role {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, InvalidRole)
     }
 }
 
@@ -128,7 +130,7 @@ impl fmt::Display for Role {
 
 /// A company with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a company with its role")]
 pub struct Party {
     /// Which company.
     pub company: CompanyId,

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::amount::Amount;
+use crate::text;
 
 /// How many decimals a rate may have.
 pub const RATE_DECIMALS: usize = 8;
@@ -14,8 +15,8 @@ const UNITS_PER_ONE: i64 = 100_000_000;
 
 /// A share of an amount: more than 0, at most 1, with at most 8 decimals; a string such as
 /// `"0.0005"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Rate(i64);
 
 /// What no rate looks like.
@@ -68,11 +69,9 @@ fn parse(text: &str) -> Option<i64> {
     })
 }
 
-impl TryFrom<String> for Rate {
-    type Error = InvalidRate;
-
-    fn try_from(text: String) -> Result<Self, InvalidRate> {
-        text.parse()
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, InvalidRate)
     }
 }
 

@@ -7,10 +7,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use reqwest::{Method, Response};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::{Process, eventually, get, run};
+use support::{Curl, Process, eventually, get, run};
 
 const ANYWHERE: [(&str, &str); 3] = [
     ("COMMAND_HTTP_ADDR", "127.0.0.1:0"),
@@ -55,57 +54,6 @@ impl Banner {
             .nth(1)
             .unwrap_or_else(|| panic!("no {word} in {}", self.text))
             .to_owned()
-    }
-}
-
-/// A command line as it stands in the banner.
-struct Curl {
-    url: String,
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-}
-
-impl Curl {
-    fn parse(line: &str) -> Self {
-        let mut curl = Self {
-            url: String::new(),
-            headers: Vec::new(),
-            body: None,
-        };
-        // As a shell splits it: what is quoted is one word.
-        let parts = line.split('\'').enumerate();
-        let words: Vec<String> = parts
-            .flat_map(|(index, part)| match index % 2 {
-                0 => part.split_whitespace().map(str::to_owned).collect(),
-                _ => vec![part.to_owned()],
-            })
-            .collect();
-        let mut words = words.into_iter();
-        while let Some(word) = words.next() {
-            match &*word {
-                "-i" | "-N" => {}
-                "-H" => {
-                    let header = words.next().expect("a header");
-                    let (name, value) = header.split_once(": ").expect("a header's name and value");
-                    curl.headers.push((name.into(), value.into()));
-                }
-                "-d" => curl.body = words.next(),
-                url => curl.url = url.to_owned(),
-            }
-        }
-        curl
-    }
-
-    async fn send(&self) -> Response {
-        let method = if self.body.is_some() { Method::POST } else { Method::GET };
-        let mut request = reqwest::Client::new().request(method, &self.url);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = &self.body {
-            request = request.body(body.clone());
-        }
-        request.send().await.unwrap()
     }
 }
 
@@ -155,12 +103,74 @@ async fn the_banners_three_lines_work_as_they_are_printed() {
     assert!(text.contains("id: 1\n") || text.contains("id:1\n"), "{text}");
 }
 
+/// What is to be found under a heading of the README, with its lines asking this address.
+fn readme(heading: &str, address: &str) -> Vec<Curl> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (_, behind) = readme.split_once(&format!("{heading}\n")).expect("the heading");
+    let section = behind.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
+    let mut curls = Curl::all_of(section);
+    for curl in &mut curls {
+        curl.url = curl.url.replace("http://127.0.0.1:4000", address);
+    }
+    curls
+}
+
+/// Sends a query until its answer has what a command before it has done.
+async fn shows(curl: &Curl, what: impl Fn(&Value) -> bool) {
+    eventually("the query shows it", || async {
+        let answer: Value = curl.send().await.json().await.unwrap();
+        if what(&answer) { Ok(()) } else { Err(answer.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_readmes_lines_about_tickets_and_finance_work_on_the_demo_data() {
+    let (_process, banner) = start(&[]).await;
+    let address = banner.url("HTTP");
+    let tickets = readme("## Using it over HTTP", &address);
+    let [board, add, assign, close, one] = &tickets[..] else {
+        panic!("five lines about tickets: {}", tickets.len());
+    };
+    shows(board, |rows| rows.as_array().is_some_and(|rows| rows.len() == 3)).await;
+    for command in [add, assign, close] {
+        assert_eq!(command.send().await.status(), 200, "{}", command.url);
+    }
+    shows(one, |ticket| {
+        ticket["history"].as_array().is_some_and(|told| told.len() == 3)
+    })
+    .await;
+
+    let finance = readme("### Finance", &address);
+    let [grant, account, product, calendar, payment] = &finance[..] else {
+        panic!("five lines about finance: {}", finance.len());
+    };
+    assert_eq!(grant.send().await.status(), 200);
+    shows(account, |account| account["balance"] == "1300.50").await;
+    shows(product, |product| product["fees"] == "6.00").await;
+    shows(calendar, |dates| dates.as_array().is_some_and(|dates| dates.len() == 1)).await;
+    assert_eq!(payment.send().await.status(), 200);
+    shows(product, |product| product["outstanding"] == "0.00").await;
+}
+
 #[tokio::test]
 async fn there_is_a_little_demo_data_unless_it_is_not_wanted() {
     let (_process, banner) = start(&[]).await;
     let url = format!("{}/warehouse/products", banner.url("HTTP"));
     let (_, products) = get(&url).await.unwrap();
     assert!(products.as_array().unwrap().len() > 1, "{products}");
+    let url = format!("{}/tickets/tickets", banner.url("HTTP"));
+    let (_, board) = get(&url).await.unwrap();
+    let shown = board.as_array().unwrap().iter();
+    let shown: Vec<_> = shown.map(|ticket| (&ticket["status"], &ticket["assignee"])).collect();
+    let (open, closed) = (json!("open"), json!("closed"));
+    let (ann, bob) = (json!("ann"), json!("bob"));
+    assert_eq!(
+        shown,
+        [(&closed, &bob), (&open, &ann), (&open, &Value::Null)],
+        "{board}"
+    );
     // What it owes was due before today: 0.05 % of an asset that is worth 12,000.00.
     let url = format!("{}/finance/products", banner.url("HTTP"));
     let (_, owed) = get(&url).await.unwrap();
@@ -171,6 +181,8 @@ async fn there_is_a_little_demo_data_unless_it_is_not_wanted() {
 
     let (_process, banner) = start(&["--no-demo"]).await;
     let url = format!("{}/warehouse/products", banner.url("HTTP"));
+    assert_eq!(get(&url).await.unwrap(), (200, json!([])));
+    let url = format!("{}/tickets/tickets", banner.url("HTTP"));
     assert_eq!(get(&url).await.unwrap(), (200, json!([])));
     assert_eq!(get(&banner.url("health")).await.unwrap().0, 200);
 }

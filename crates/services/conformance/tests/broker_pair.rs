@@ -2,102 +2,15 @@
 
 mod pair;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use callboard::Position;
 use callboard::log::LogReader;
-use callboard::{Event, Position, Recorded};
 use callboard_rabbitmq::testing::{Outsider, Proxy, amqp_url};
-use conformance::support::{eventually, soon, within};
+use conformance::support::{eventually, within};
 use conformance::system::{Ground, command, projector};
 use conformance::{Api, System, Topology, backlog};
 use pair::{assert_views, load, sell_out};
-use warehouse::WarehouseEvent;
-
-/// Makes an event of every type; the log afterwards.
-async fn every_type(system: &System) -> Vec<Recorded> {
-    let api = &system.api;
-    let traced = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    api.increase("heard", 50)
-        .header("x-correlation-id", "heard")
-        .send()
-        .await
-        .done();
-    let ask = api.ship("heard", 49).header("x-correlation-id", "heard");
-    let shipped = ask.header("traceparent", traced).send().await.done();
-    let head = api.notified(shipped.position()).await;
-    let log = backlog::log(&system.ground().database);
-    let recorded = log
-        .read(Position::START, 100)
-        .await
-        .expect("the log can be read")
-        .events;
-    assert_eq!(recorded.len() as u64, head);
-    recorded
-}
-
-#[tokio::test]
-async fn a_message_decodes_to_the_very_event_that_is_in_the_log_for_every_type() {
-    let system = System::start(Topology::Brokered).await;
-    let outsider = Outsider::connect().await;
-    let topology = &system.ground().sandbox.topology;
-    let mut messages = outsider.listen(topology, "warehouse.#").await;
-    let recorded = every_type(&system).await;
-    let mut types = BTreeSet::new();
-    let mut heard = 0;
-    while heard < recorded.len() {
-        let (key, message) = soon("a message", messages.next("warehouse")).await;
-        let message = message.expect("it can be decoded");
-        let place = usize::try_from(message.position.get()).expect("a place") - 1;
-        // A relay may repeat itself, but not leave anything out.
-        assert!(place <= heard, "position {} was left out", heard + 1);
-        let event = &recorded[place];
-        assert_eq!(&message, event);
-        assert_eq!(
-            message.decode::<WarehouseEvent>().expect("known"),
-            event.decode::<WarehouseEvent>().expect("known")
-        );
-        let (name, version) = (&event.event.event_type, event.event.schema_version);
-        assert_eq!(key, format!("warehouse.{name}.v{version}"));
-        types.insert((name.to_string(), version));
-        heard = heard.max(place + 1);
-    }
-    let all = WarehouseEvent::TYPES
-        .iter()
-        .map(|known| (known.name.to_owned(), known.schema_version));
-    assert_eq!(types, all.collect(), "every type was heard");
-    drop(messages);
-    system.stop().await;
-}
-
-#[tokio::test]
-async fn a_frame_decodes_to_the_very_events_that_are_in_the_log_for_every_type() {
-    let system = System::start(Topology::Brokered).await;
-    let topology = &system.ground().sandbox.topology;
-    let mut frames = Outsider::connect()
-        .await
-        .listen_to_frames(topology, "warehouse.#")
-        .await;
-    let recorded = every_type(&system).await;
-    let shown = system.api.events(0).await;
-    let mut heard = 0;
-    while heard < recorded.len() {
-        let (events, body) = soon("a frame", frames.next_frame("warehouse")).await;
-        let events = events.expect("it can be decoded");
-        let place = usize::try_from(events[0].position.get()).expect("a place") - 1;
-        // A relay may repeat itself, but not leave anything out.
-        assert!(place <= heard, "position {} was left out", heard + 1);
-        let places = place..place + events.len();
-        assert_eq!(events, &recorded[places.clone()]);
-        let body: Vec<serde_json::Value> = serde_json::from_slice(&body).expect("anybody can read it");
-        assert_eq!(body, &shown[places.clone()], "it says what the event feed says");
-        heard = heard.max(places.end);
-    }
-    let types: BTreeSet<&str> = recorded.iter().map(|event| &*event.event.event_type).collect();
-    let all = WarehouseEvent::TYPES.iter().map(|known| known.name);
-    assert_eq!(types, all.collect(), "every type was heard");
-    system.stop().await;
-}
 
 #[tokio::test]
 async fn a_purged_queue_is_read_from_the_log() {

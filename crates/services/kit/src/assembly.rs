@@ -21,7 +21,6 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::handlers::HandlerSettings;
 use crate::lifecycle::Service;
 use crate::watched::Watched;
 
@@ -159,13 +158,13 @@ pub async fn event_handlers<C: Context>(
     service: &Service,
     watched: &Watched,
     stores: &impl HandlerStores,
-    settings: &HandlerSettings,
+    config: &Config,
 ) {
     let mut handlers = Handlers {
         service,
         watched,
         stores,
-        settings,
+        config,
         started: Vec::new(),
     };
     C::subscribers(&mut handlers);
@@ -179,7 +178,7 @@ struct Handlers<'a, S> {
     service: &'a Service,
     watched: &'a Watched,
     stores: &'a S,
-    settings: &'a HandlerSettings,
+    config: &'a Config,
     started: Vec<oneshot::Receiver<()>>,
 }
 
@@ -189,7 +188,7 @@ impl<L: Log, S: HandlerStores> Subscribers<L> for Handlers<'_, S> {
     fn process_manager<M: ProcessManager<Log = L>>(&mut self) {}
 
     fn event_handler<H: EventHandler<Log = L>>(&mut self) {
-        let Some(handler) = self.settings.handler::<H>() else {
+        let Some(handler) = self.config.handlers.handler::<H>() else {
             return tracing::info!(
                 log = L::NAME,
                 subscriber = H::NAME,
@@ -198,7 +197,8 @@ impl<L: Log, S: HandlerStores> Subscribers<L> for Handlers<'_, S> {
         };
         let reader = self.stores.handler_reader();
         let subscriber = EventHandlerSubscriber::new(Arc::new(handler), self.stores.handler::<H>(), reader.clone());
-        let mut supervisor = Supervisor::new(subscriber, reader, self.stores.handler_feed(H::NAME));
+        let mut supervisor = Supervisor::new(subscriber, reader, self.stores.handler_feed(H::NAME))
+            .restart_after(self.config.restart_delay);
         self.watched.event_handler(L::NAME, H::NAME, supervisor.status());
         let (started, is_started) = oneshot::channel();
         self.started.push(is_started);

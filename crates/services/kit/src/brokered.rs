@@ -187,7 +187,7 @@ impl Mount for Projecting {
             context: std::marker::PhantomData,
         };
         let waits = projections::<C>(service, watched, &stores, &self.config)?;
-        event_handlers::<C>(service, watched, &stores, &self.config.handlers).await;
+        event_handlers::<C>(service, watched, &stores, &self.config).await;
         rebuilds::<C>(service, database, &waits);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);

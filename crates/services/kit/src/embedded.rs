@@ -157,7 +157,7 @@ impl Mount for Embedding {
     async fn mount<C: HttpContext>(&mut self) -> anyhow::Result<()> {
         let stores = Stores::default();
         projections::<C>(&self.service, &self.watched, &stores, &self.config)?;
-        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config).await;
         let (commands, cycles) =
             command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         self.cycles.append(cycles);

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -109,7 +108,7 @@ impl Mount for Inlining {
         C::subscribers(&mut inlined);
         inlined.0.sort()?;
         // Before the first append every projection is brought to the head.
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut backoff = Backoff::restarting(self.config.restart_delay);
         while let Err(error) = inlined.0.start().await {
             tracing::error!(
                 log = C::Log::NAME,
@@ -127,7 +126,7 @@ impl Mount for Inlining {
             database: self.database.clone(),
             context: std::marker::PhantomData,
         };
-        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config.handlers).await;
+        event_handlers::<C>(&self.service, &self.watched, &stores, &self.config).await;
         let (commands, cycles) =
             command_side::<C>(&self.service, &self.watched, &stores, &self.edge, &self.config).await;
         cycles.begin(&self.service).await;

@@ -178,7 +178,8 @@ pub const VARIABLES: &[Variable] = &[
         name: "TICKET_WEBHOOK_URL",
         flag: "ticket-webhook-url",
         default: None,
-        secret: Secret::Password,
+        // Many receivers tell who posts by a token in the path or the query.
+        secret: Secret::Whole,
         help: "where assigned and closed tickets are posted to; without it they aren't",
     },
     Variable {

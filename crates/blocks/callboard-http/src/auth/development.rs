@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use callboard::Actor;
 use futures::future::BoxFuture;
 
-use super::{Authenticate, NO_ORGANISATION, PROCESS_MANAGER};
+use super::{Authenticate, NO_ORGANISATION, is_reserved};
 use crate::headers::{self, CALLBOARD_ACTOR, CALLBOARD_ORGANISATION, invalid};
 use crate::problem::Problem;
 
@@ -16,8 +16,11 @@ pub struct DevelopmentHeaders;
 impl DevelopmentHeaders {
     fn actor(headers: &HeaderMap) -> Result<Actor, Problem> {
         let id = headers::visible(headers, &CALLBOARD_ACTOR)?;
-        if id.as_ref().is_some_and(|id| id.starts_with(PROCESS_MANAGER)) {
-            return Err(invalid(&CALLBOARD_ACTOR, "only process managers' ids begin with pm:"));
+        if id.as_ref().is_some_and(|id| is_reserved(id)) {
+            return Err(invalid(
+                &CALLBOARD_ACTOR,
+                "pm:… are process managers, and cycle is the daily cycle",
+            ));
         }
         let organisation = headers::visible(headers, &CALLBOARD_ORGANISATION)?;
         if organisation.as_deref() == Some(NO_ORGANISATION) {

@@ -14,7 +14,7 @@ use jsonwebtoken::{DecodingKey, Validation, decode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Authenticate, NO_ORGANISATION, PROCESS_MANAGER, Unauthenticated};
+use super::{Authenticate, NO_ORGANISATION, Unauthenticated, is_reserved};
 use crate::headers::is_visible;
 use crate::problem::Problem;
 
@@ -97,8 +97,10 @@ impl BearerTokens {
         if no_audience && audience.is_some() {
             return Err(refused(FOR_AN_AUDIENCE));
         }
-        if !is_visible(&sub) || sub.starts_with(PROCESS_MANAGER) {
-            return Err(refused("its claim sub must be 1 to 255 visible characters, not pm:…"));
+        if !is_visible(&sub) || is_reserved(&sub) {
+            return Err(refused(
+                "its claim sub must be 1 to 255 visible characters, neither pm:… nor cycle",
+            ));
         }
         if !is_visible(&org) || &*org == NO_ORGANISATION {
             return Err(refused("its claim org must be 1 to 255 visible characters, not -"));

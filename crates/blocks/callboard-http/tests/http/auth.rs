@@ -124,6 +124,7 @@ async fn a_token_that_does_not_hold_is_refused_with_the_reason() {
         (with("sub", json!("")), "sub"),
         (with("sub", json!("a b")), "sub"),
         (with("sub", json!("pm:low-product-quantity-notification")), "sub"),
+        (with("sub", json!("cycle")), "sub"),
         (with("sub", json!("a".repeat(256))), "sub"),
         (with("org", json!("ä")), "org"),
         (with("org", json!("-")), "org"),
@@ -214,6 +215,7 @@ async fn in_development_headers_name_the_actor() {
         ("callboard-roles", "agent,,lead"),
         ("callboard-roles", ","),
         ("callboard-actor", "pm:low-product-quantity-notification"),
+        ("callboard-actor", "cycle"),
         ("callboard-organisation", "-"),
     ] {
         let answer = toy.post_count(3, &[(name, value)]).await;

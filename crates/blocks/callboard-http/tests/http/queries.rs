@@ -110,6 +110,18 @@ async fn a_cursor_that_this_list_did_not_give_is_400() {
             .await
             .invalid("invalid-query", "/cursor");
     }
+    // The total that it is ordered by: text, a truth, below 0, in parts; at last one that may be.
+    for made_up in [
+        "WyJ0b3RhbCIsIngiLCJhIl0",
+        "WyJ0b3RhbCIsdHJ1ZSwiYSJd",
+        "WyJ0b3RhbCIsLTEsImEiXQ",
+        "WyJ0b3RhbCIsMS41LCJhIl0",
+    ] {
+        toy.get(&format!("/totals?cursor={made_up}"))
+            .await
+            .invalid("invalid-query", "/cursor");
+    }
+    assert_eq!(toy.get("/totals?cursor=WyJ0b3RhbCIsNywiYSJd").await.status, 200);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod log;
 mod older;
 mod parking;
 mod process_managers;
+mod stopped_managers;
 mod views;
 
 pub use event_handlers::{ItemsHandler, event_handlers};
@@ -15,4 +16,5 @@ pub use log::log;
 pub use older::{OlderEvent, OlderLog};
 pub use parking::parking;
 pub use process_managers::{Tally, Tell, process_managers};
+pub use stopped_managers::stopped_managers;
 pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

@@ -83,9 +83,9 @@ impl<const CAREFUL: bool> ProcessManager for Tally<CAREFUL> {
     }
 }
 
-type Running<const CAREFUL: bool, S, L> = Runner<ProcessManagerSubscriber<Tally<CAREFUL>, S, L>, L>;
+pub(super) type Running<const CAREFUL: bool, S, L> = Runner<ProcessManagerSubscriber<Tally<CAREFUL>, S, L>, L>;
 
-fn running<const CAREFUL: bool, S: ProcessManagerStore, L: LogStore + Clone>(
+pub(super) fn running<const CAREFUL: bool, S: ProcessManagerStore, L: LogStore + Clone>(
     store: &S,
     log: &L,
 ) -> Running<CAREFUL, S, L> {
@@ -93,7 +93,7 @@ fn running<const CAREFUL: bool, S: ProcessManagerStore, L: LogStore + Clone>(
     Runner::new(subscriber, log.clone())
 }
 
-fn item(stream: &'static str, label: &str, weight: i64) -> (&'static str, ItemEvent) {
+pub(super) fn item(stream: &'static str, label: &str, weight: i64) -> (&'static str, ItemEvent) {
     (stream, put("a", 1, label, weight, None).1)
 }
 
@@ -142,7 +142,7 @@ where
 }
 
 /// Each pending command: its event, the stream and both sums.
-async fn told(store: &impl ProcessManagerStore) -> Vec<String> {
+pub(super) async fn told(store: &impl ProcessManagerStore) -> Vec<String> {
     let pending = store.pending(100).await.expect("a read");
     let told = pending.iter().map(|command| {
         let tell: Tell = serde_json::from_str(command.body.get()).expect("a Tell");

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::command::Actor;
-use crate::cycle::{Calendar, Cycle, due};
+use crate::cycle::{ACTOR, Calendar, Cycle, due};
 use crate::error_chain;
 use crate::event::{DecodeError, Log, Recorded};
 use crate::log::{LogReader, ReadError, StreamEvents};
 use crate::names::Version;
-use crate::receipt::{CommandContext, CommandError};
+use crate::receipt::{CommandContext, CommandError, IfMatch};
 use crate::subscription::Backoff;
 use crate::writer::Commands;
 
@@ -102,18 +102,39 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
     /// # Errors
     /// [`CycleError`] names the date at which it ended; those before are cycled.
     pub async fn run_once(&mut self, shutdown: &CancellationToken) -> Result<Vec<Date>, CycleError> {
-        let newest = self.newest().await?;
+        loop {
+            let newest = self.newest().await?;
+            if let Some(cycled) = self.cycle_behind(newest, shutdown).await? {
+                return Ok(cycled);
+            }
+        }
+    }
+
+    /// Cycles what is due behind `newest`; `None` when another replica has begun the calendar meanwhile.
+    async fn cycle_behind(
+        &self,
+        newest: Option<Date>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Vec<Date>>, CycleError> {
         let (zone, now) = (&self.calendar.zone, self.calendar.clock.now());
+        // The first date of all follows no other. Sent behind one of a replica whose clock shows another
+        // date, it would leave out those between.
+        let if_match = newest.is_none().then_some(IfMatch::Version(self.seen.version));
         let mut cycled = Vec::new();
         for date in due(zone, newest, now, self.calendar.missed) {
             if shutdown.is_cancelled() {
                 break;
             }
-            match self.commands.execute(C::on(date), context(date)).await {
+            let context = CommandContext {
+                if_match,
+                ..context(date)
+            };
+            match self.commands.execute(C::on(date), context).await {
                 Ok(_) => {
                     tracing::info!(log = C::Log::NAME, %date, "cycled");
                     cycled.push(date);
                 }
+                Err(CommandError::VersionMismatch { .. }) => return Ok(None),
                 // An answer: another replica was first.
                 Err(CommandError::Refused(refusal)) => {
                     tracing::debug!(log = C::Log::NAME, %date, %refusal, "not cycled");
@@ -121,7 +142,7 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
                 Err(source) => return Err(CycleError::Command { date, source }),
             }
         }
-        Ok(cycled)
+        Ok(Some(cycled))
     }
 
     /// The newest date of the calendar. Only what is new is read, behind the event that was the last: the
@@ -181,7 +202,7 @@ impl Seen {
 fn context(date: Date) -> CommandContext {
     CommandContext {
         actor: Actor {
-            id: Some("cycle".into()),
+            id: Some(ACTOR.into()),
             ..Actor::default()
         },
         // Whatever a cycle sets off can be found by it.

@@ -93,6 +93,9 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<PendingCommand>, Source> {
+        if self.gate.closed().is_some() {
+            return Ok(Vec::new());
+        }
         Ok(lock(&self.data).pending.values().take(limit).cloned().collect())
     }
 

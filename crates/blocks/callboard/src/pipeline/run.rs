@@ -181,10 +181,8 @@ impl<H: EventHandler, S: EventHandlerStore> Driver<H, S> {
             }
             (self.shared.acknowledge)(position, outcome);
         }
-        let (undone, running) = (inner.schedule.items.len(), inner.schedule.running());
+        inner.show::<H>();
         drop(inner);
-        metrics::gauge!("callboard_handler_undone", "subscriber" => H::NAME).set(undone as f64);
-        metrics::gauge!("callboard_handler_running", "subscriber" => H::NAME).set(running as f64);
         self.shared.tell_room();
     }
 

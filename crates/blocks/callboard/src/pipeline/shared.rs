@@ -43,6 +43,15 @@ pub(super) struct Inner<E> {
     pub(super) bucket: Bucket,
 }
 
+impl<E> Inner<E> {
+    /// Shows how much is not done yet, and how much of it is under way.
+    pub(super) fn show<H: EventHandler>(&self) {
+        let (undone, running) = (self.schedule.items.len(), self.schedule.running());
+        metrics::gauge!("callboard_handler_undone", "subscriber" => H::NAME).set(undone as f64);
+        metrics::gauge!("callboard_handler_running", "subscriber" => H::NAME).set(running as f64);
+    }
+}
+
 /// How much of a run was taken in.
 pub(crate) struct TakenIn {
     /// How far.

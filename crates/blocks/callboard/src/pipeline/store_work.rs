@@ -141,6 +141,7 @@ impl<H: EventHandler, S: EventHandlerStore> StoreWork<H, S> {
                 for event in &lane.events {
                     inner.events.remove(&event.position);
                 }
+                inner.show::<H>();
                 drop(inner);
                 self.tell_parked(lane);
             }

@@ -63,7 +63,8 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
         }
     }
 
-    /// Sends what is pending, at most a window; how many were answered.
+    /// Sends what is pending, at most a window; how many were answered. While the process manager is
+    /// paused or halted its commands are kept; of a window that is under way the rest is still sent.
     ///
     /// # Errors
     /// When the store can't be read or written, or a command must wait; it stays pending.

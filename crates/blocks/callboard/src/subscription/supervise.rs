@@ -49,6 +49,13 @@ impl Backoff {
         }
     }
 
+    /// Delays after a fault: `delay` plus a random part of up to as much again; both grow with each fault
+    /// in a row, up to 10 s or twice the delay.
+    pub fn restarting(delay: Duration) -> Self {
+        let (least, most) = (delay * 2, RESTART_MOST);
+        Self::new(least, most.max(least))
+    }
+
     /// The next delay: between half and all of the present step.
     pub fn next_delay(&mut self) -> Duration {
         let step = self.next;
@@ -111,8 +118,7 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
     /// both grow with each fault in a row, up to 10 s or twice the delay. 0.1 s by default.
     #[must_use]
     pub fn restart_after(mut self, delay: Duration) -> Self {
-        let (least, most) = (delay * 2, RESTART_MOST);
-        self.backoff = Backoff::new(least, most.max(least));
+        self.backoff = Backoff::restarting(delay);
         self
     }
 

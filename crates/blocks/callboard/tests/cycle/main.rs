@@ -3,6 +3,7 @@
 #[path = "../bank/mod.rs"]
 mod bank;
 mod calendar;
+mod random;
 mod reading;
 #[path = "../support/mod.rs"]
 mod support;
@@ -48,6 +49,7 @@ struct Replica {
     log: FaultyLog,
     commands: Commands<Days>,
     clock: HostClock,
+    zone: TimeZone,
     missed: MissedDays,
     shutdown: CancellationToken,
     writer: JoinHandle<()>,
@@ -66,6 +68,7 @@ impl Replica {
             log,
             commands,
             clock: HostClock::new(now),
+            zone: TimeZone::UTC,
             missed: MissedDays::Each,
             shutdown,
             writer,
@@ -75,7 +78,7 @@ impl Replica {
     fn calendar(&self) -> Calendar {
         let clock = self.clock.0.clone();
         Calendar {
-            zone: TimeZone::UTC,
+            zone: self.zone.clone(),
             missed: self.missed,
             clock: Arc::new(move || *clock.lock().expect("no panic")),
             look_every: LOOK_EVERY,
@@ -205,6 +208,30 @@ async fn two_replicas_at_once_cycle_each_date_once_and_in_order() {
         tokio::join!(looks, met);
     }
     assert_eq!(dates(&log).await, from(date(2026, 3, 1), 93));
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_of_different_clocks_that_begin_at_once_leave_no_date_out() {
+    let log = MemoryLog::new();
+    let replicas = [
+        Replica::start(&log, "2026-03-01T12:00:00Z").await,
+        Replica::start(&log, "2026-03-04T12:00:00Z").await,
+    ];
+    // Both find an empty calendar, and the one that is ahead sends last.
+    let mut pauses = replicas.each_ref().map(|replica| replica.log.pause(Step::ReadStreams));
+    replicas[1].log.take_long([50; 20]);
+    let looks = join_all(replicas.iter().map(Replica::cycled));
+    let met = async {
+        for pause in &mut pauses {
+            pause.arrived().await;
+        }
+        pauses.into_iter().for_each(support::Pause::go);
+    };
+    tokio::join!(looks, met);
+    assert_eq!(dates(&log).await, from(date(2026, 3, 1), 4));
     for replica in replicas {
         replica.stop().await;
     }

@@ -8,6 +8,7 @@ mod rates;
 mod replicas;
 mod scripted;
 mod support;
+mod telemetry;
 
 use callboard::event_handler::testing::{Acknowledgement, DummyProducer};
 use callboard::pipeline::Outcome;

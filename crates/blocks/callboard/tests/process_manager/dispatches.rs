@@ -117,6 +117,19 @@ async fn a_command_that_got_no_answer_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn commands_of_a_paused_process_manager_are_sent_when_it_is_resumed() {
+    let (log, writer, store) = with_pending(&[deposit(1), deposit(2)]).await;
+    let dispatcher = dispatcher(&store, &writer);
+    store.gate().pause("it does harm");
+    assert_eq!(dispatcher.run_once().await.expect("a look"), 0);
+    assert!(deposits(&log).await.is_empty());
+    store.gate().resume();
+    assert_eq!(dispatcher.run_once().await.expect("sent"), 2);
+    assert_eq!(deposits(&log).await, [("a".to_owned(), 1), ("a".to_owned(), 2)]);
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_writer_that_has_stopped_keeps_everything_pending() {
     let (log, writer, store) = with_pending(&[deposit(1), deposit(2)]).await;
     let dispatcher = dispatcher(&store, &writer);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use callboard::log::Source;
-use callboard::memory::MemoryProcessManagerStore;
+use callboard::memory::{Gate, MemoryProcessManagerStore};
 use callboard::parking::ParkedEvent;
 use callboard::process_manager::{
     Advance, Advanced, LeftOut, PendingCommand, ProcessManagerStore, Registration, TakeUp,
@@ -57,6 +57,11 @@ impl Store {
 
     pub fn fail_loads(&self, times: usize) {
         self.script().loads_fail = times;
+    }
+
+    /// Pauses and resumes it.
+    pub fn gate(&self) -> Gate {
+        self.inner.gate()
     }
 
     /// Its checkpoint row is deleted.

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::{Parties, Party, Terms};
 use crate::FinanceEvent;
 use crate::amount::{Amount, Balance};
-use crate::company::CompanyName;
 use crate::cycle_system::SystemCycled;
 use crate::ids::{AssetId, CompanyId, DealId, ProductId};
 use crate::incur_late_fee::LateFeeIncurred;
@@ -70,7 +69,7 @@ pub(crate) fn terms() -> Terms {
 pub(crate) fn registered(number: u128) -> FinanceEvent {
     CompanyRegistered {
         company: company(number),
-        name: CompanyName::try_from(format!("Company {number}")).expect("a name"),
+        name: format!("Company {number}").parse().expect("a name"),
     }
     .into()
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub struct Books {
     pub log: MemoryLog,
-    commands: Commands<Finance>,
+    pub commands: Commands<Finance>,
     _writer: DropGuard,
 }
 

@@ -12,6 +12,7 @@ pub mod receiver;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::time::Duration;
 
 use callboard::event_handler::{EventOf, InvalidSetting, Settings};
@@ -32,13 +33,24 @@ const GIVE_UP: &str = "TICKET_WEBHOOK_GIVE_UP_SECONDS";
 /// How long a receiver may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Posts events to a URL. Off while there is none.
-#[derive(Debug, Clone)]
+/// Posts events to a URL. Off while there is none. Its `Debug` shows of the URL no more than the host:
+/// the rest may be secret.
+#[derive(Clone)]
 pub struct TicketWebhook {
     client: Client,
     url: Url,
     retry: Retry,
     answer_within: Duration,
+}
+
+impl fmt::Debug for TicketWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketWebhook")
+            .field("host", &self.url.host_str())
+            .field("retry", &self.retry)
+            .field("answer_within", &self.answer_within)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TicketWebhook {

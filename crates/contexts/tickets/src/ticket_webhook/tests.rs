@@ -214,3 +214,17 @@ async fn what_is_said_of_a_receiver_that_cannot_be_reached_shows_nothing_of_its_
     let reason = soon(posting.failed(1)).await;
     assert!(!reason.contains("s3cret") && !reason.contains("/hook"), "{reason}");
 }
+
+#[test]
+fn of_the_url_only_the_host_is_ever_shown() {
+    let settings = Settings::new()
+        .with(
+            "TICKET_WEBHOOK_URL",
+            "https://u:s3cret@desk.example.org/s3cret?token=s3cret#s3cret",
+        )
+        .with("TICKET_WEBHOOK_SECRET", "s3cret");
+    let webhook = TicketWebhook::from_settings(&settings).expect("it can be made");
+    let shown = format!("{webhook:?}");
+    assert!(shown.contains("desk.example.org"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}

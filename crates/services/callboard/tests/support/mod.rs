@@ -2,10 +2,12 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod curl;
 mod load;
 mod process;
 mod world;
 
+pub use curl::Curl;
 pub use load::{Done, Load, MOVES};
 pub use process::{Process, run};
 pub use world::World;

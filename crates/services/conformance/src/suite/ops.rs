@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use callboard::Context;
+use finance::Finance;
 use serde_json::{Value, json};
+use tickets::Tickets;
+use warehouse::Warehouse;
 
 use crate::api::Api;
 use crate::support::eventually;
@@ -39,22 +43,30 @@ pub(super) async fn ops(system: &System) -> Transcript {
         assert!(!details.is_empty(), "it says how its parts are doing: {checks:?}");
         subscribers(api, ops).await;
         let routes = api.ops(ops, "/routes").await.with_status(200);
-        let commands = routes.rows().iter().map(|row| row["command"].as_str().expect("text"));
-        let commands: Vec<_> = commands
-            .filter(|command| command.ends_with("ProductQuantity"))
-            .collect();
-        assert_eq!(
-            commands,
-            [
-                "IncreaseProductQuantity",
-                "NotifyLowProductQuantity",
-                "ShipProductQuantity"
-            ]
-        );
+        let shown = routes.rows().iter().map(|row| json!([row["log"], row["command"]]));
+        let shown: BTreeSet<String> = shown.map(|row| row.to_string()).collect();
+        assert_eq!(shown, every_command(), "every command of every context");
     }
     commanding(system).await;
     answers.found("recorded", made.position());
     answers
+}
+
+/// Every command of every context, with its log.
+fn every_command() -> BTreeSet<String> {
+    let of = |log: &str, names: Vec<&'static str>| -> Vec<String> {
+        let rows = names.into_iter().map(|name| json!([log, name]).to_string());
+        rows.collect()
+    };
+    let warehouse = Warehouse::router().commands().map(|(name, _)| name).collect();
+    let tickets = Tickets::router().commands().map(|(name, _)| name).collect();
+    let finance = Finance::router().commands().map(|(name, _)| name).collect();
+    let all = [
+        of("warehouse", warehouse),
+        of("tickets", tickets),
+        of("finance", finance),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// The command side tells how its writer and its relay are doing.

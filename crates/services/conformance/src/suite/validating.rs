@@ -12,7 +12,7 @@ const ROUNDS: u64 = 10;
 
 pub(super) async fn validating(system: &System) -> Transcript {
     let (api, mut answers) = (&system.api, Transcript::new());
-    let before = (api.head().await, api.events_of("tickets", 0).await.len());
+    let before = heads(api).await;
     for seed in 0..ROUNDS {
         for (path, body) in requests(seed) {
             let valid = validate(api, &path, &body).key("validated").if_version(99).send().await;
@@ -25,6 +25,8 @@ pub(super) async fn validating(system: &System) -> Transcript {
     answers.note("a wrong body", wrong.problem(400, "invalid-body").at("/quantity"));
     let wrong = validate(api, "/tickets/tickets", &json!({ "title": "" })).send().await;
     answers.note("a wrong body", wrong.problem(400, "invalid-body").at("/title"));
+    let wrong = validate(api, "/finance/companies", &json!({ "name": "" })).send().await;
+    answers.note("a wrong body", wrong.problem(400, "invalid-body").at("/name"));
     let wrong = validate(
         api,
         "/warehouse/products/a%20b/ship_quantity",
@@ -49,12 +51,19 @@ pub(super) async fn validating(system: &System) -> Transcript {
         let answer = ask.body("{\"quantity\":1}").send().await;
         answers.note(query, answer.problem(400, "invalid-query").at(pointer));
     }
-    let after = (api.head().await, api.events_of("tickets", 0).await.len());
-    assert_eq!(after, before, "nothing was recorded");
+    assert_eq!(heads(api).await, before, "nothing was recorded");
     // The key was never taken: it serves any command.
     let ask = api.increase("validated", 10).key("validated");
     assert!(!answers.note("the key", ask.send().await.done()).is_replayed());
     answers
+}
+
+async fn heads(api: &Api) -> [usize; 3] {
+    let mut heads = [0; 3];
+    for (head, log) in heads.iter_mut().zip(["warehouse", "tickets", "finance"]) {
+        *head = api.events_of(log, 0).await.len();
+    }
+    heads
 }
 
 fn validate(api: &Api, path: &str, body: &Value) -> Ask {
@@ -77,7 +86,9 @@ fn requests(seed: u64) -> Vec<(String, Value)> {
         tickets.reopen_ticket(ticket).into(),
     ];
     let of_warehouse: [OfWarehouse; 2] = [warehouse.increase_quantity().into(), warehouse.ship_quantity().into()];
+    let of_finance = finance::factory::Factory::new(seed).requests();
+    let of_finance = of_finance.into_iter().map(|request| (request.path, request.body));
     let of_tickets = of_tickets.into_iter().map(|request| (request.path, request.body));
     let of_warehouse = of_warehouse.into_iter().map(|request| (request.path, request.body));
-    of_tickets.chain(of_warehouse).collect()
+    of_tickets.chain(of_warehouse).chain(of_finance).collect()
 }

@@ -109,6 +109,16 @@ fn passwords_are_masked() {
         shown(&with_key, "CALLBOARD_TOKEN_KEY"),
         ("****".into(), "environment".into())
     );
+    let webhook = [(
+        "TICKET_WEBHOOK_URL",
+        "https://desk.example.org/hooks/s3cret?token=s3cret",
+    )];
+    let with_webhook = resolve(&[], &webhook).expect("settings");
+    assert_eq!(
+        shown(&with_webhook, "TICKET_WEBHOOK_URL"),
+        ("****".into(), "environment".into()),
+        "path and query may be secret, too"
+    );
     let settings = resolve(&[], &[]).expect("settings");
     assert!(
         settings

@@ -1,4 +1,7 @@
-//! What is no amount, no id, no product line, no list: refused at the edge, pointing at the field.
+//! What is no amount, no id, no date, no list: refused at the edge, pointing at the field, with the rule.
+
+mod lists;
+mod values;
 
 use serde_json::{Value, json};
 
@@ -6,46 +9,82 @@ use crate::finance::Finance;
 use crate::system::System;
 use crate::transcript::Transcript;
 
-/// No amounts, as JSON.
-const NO_AMOUNTS: [&str; 25] = [
-    "\"0\"",
-    "\"0.00\"",
-    "\"-1\"",
-    "\"-0.01\"",
-    "\"+1\"",
-    "1",
-    "12.50",
-    "0",
-    "-1",
-    "1e2",
-    "\"1e2\"",
-    "\"\"",
-    "\" 1\"",
-    "\"1,50\"",
-    "\"1.\"",
-    "\".5\"",
-    "\"01\"",
-    "\"1.00001\"",
-    "\"100000000000000\"",
-    "\"1234567890123456789\"",
-    "\"NaN\"",
-    "null",
-    "true",
-    "[]",
-    "{\"amount\":\"1\"}",
-];
-/// No ids, as JSON.
-const NO_IDS: [&str; 9] = [
-    "1",
-    "\"\"",
-    "\"1\"",
-    "null",
-    "\"00000000000000000000000000000001\"",
-    "\"{00000000-0000-0000-0000-000000000001}\"",
-    "\"00000000-0000-0000-0000-00000000000g\"",
-    "[]",
-    "\"00000000-0000-0000-0000-000000000001 \"",
-];
+use values::{
+    AMOUNT, BALANCE, DATE, ID, LINE, NAME, NO_AMOUNTS, NO_BALANCES, NO_DATES, NO_IDS, NO_LINES, NO_NAMES, NO_RATES,
+    NO_ROLES, NO_TIERS, RATE, ROLE, TIER,
+};
+
+/// A command as a client sends it, and all is well with it.
+struct Form {
+    path: String,
+    body: Value,
+}
+
+/// One of each command that clients send with a body.
+struct Forms {
+    company: Form,
+    deposit: Form,
+    asset: Form,
+    revalue: Form,
+    account: Form,
+    deal: Form,
+    update: Form,
+    grant: Form,
+    product: Form,
+    payment: Form,
+}
+
+impl Forms {
+    fn new(finance: &Finance) -> Self {
+        let (id, company) = (finance.id(), finance.id());
+        let form = |path: &str, body| Form {
+            path: path.replace("{id}", &id),
+            body,
+        };
+        let destination = json!({ "company": company, "account": id, "amount": "1" });
+        let sources = json!([{ "asset": id }, { "company": company }]);
+        let terms = json!({ "product_line": 4, "companies": [company], "rating_tier": "A" });
+        let with_id = |mut body: Value| {
+            body["id"] = json!(id);
+            body
+        };
+        let product = json!({
+            "amount": "1", "due_date": "2026-03-31", "daily_late_fee_rate": "0.001", "payer_role": "seller",
+            "companies": [{ "company": company, "role": "seller" }], "asset": id, "deal": id,
+        });
+        let asset = json!({ "sender": company, "receiver": company, "value": "1", "opening_balance": "1" });
+        Self {
+            company: form("companies", with_id(json!({ "name": "Acme" }))),
+            deposit: form("companies/{id}/deposit_to_company", json!({ "amount": "1" })),
+            asset: form("assets", with_id(asset)),
+            revalue: form("assets/{id}/revalue_asset", json!({ "value": "1" })),
+            account: form("accounts", with_id(json!({ "company": company }))),
+            deal: form("deals", with_id(terms.clone())),
+            update: form("deals/{id}/update_deal", terms),
+            grant: form(
+                "grants",
+                with_id(json!({ "sources": sources, "destinations": [destination] })),
+            ),
+            product: form("products", with_id(product)),
+            payment: form("products/{id}/record_payment", json!({ "amount": "1" })),
+        }
+    }
+
+    fn all(&self) -> [&Form; 10] {
+        [
+            &self.company,
+            &self.deposit,
+            &self.asset,
+            &self.revalue,
+            &self.account,
+            &self.deal,
+            &self.update,
+            &self.grant,
+            &self.product,
+            &self.payment,
+        ]
+    }
+}
 
 struct Asking<'a> {
     finance: &'a Finance,
@@ -53,148 +92,156 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// The body with the value at this pointer replaced is refused, pointing there, into it, or at the list around it.
-    async fn refuses(&mut self, path: &str, body: &Value, pointer: &str, value: &str) {
-        let mut body = body.clone();
+    /// The form with the value at this pointer replaced is refused, pointing just there.
+    async fn refuses(&mut self, form: &Form, pointer: &str, value: &str, rule: &str) {
+        self.refuses_at(form, pointer, value, pointer, rule).await;
+    }
+
+    /// The same, pointing `at` another place.
+    async fn refuses_at(&mut self, form: &Form, pointer: &str, value: &str, at: &str, rule: &str) {
+        let mut body = form.body.clone();
         *body.pointer_mut(pointer).expect("the field") = json!("<here>");
         let text = body.to_string().replace("\"<here>\"", value);
-        let ask = self
-            .finance
-            .api
-            .command(reqwest::Method::POST, &format!("/finance/{path}"));
-        let refused = ask.body(text.clone()).send().await.problem(400, "invalid-body");
-        let pointed = refused.body["errors"][0]["pointer"].as_str().expect("a pointer");
-        let there = pointed.starts_with(pointer) || (!pointed.is_empty() && pointer.starts_with(pointed));
-        assert!(there, "{text}: {refused:?}");
-        self.answers.note(format!("{path} {pointer} {value}"), refused);
+        self.refuses_body(form, text, at, rule).await;
+    }
+
+    async fn refuses_body(&mut self, form: &Form, text: String, at: &str, rule: &str) {
+        let path = format!("/finance/{}", form.path);
+        let ask = self.finance.api.command(reqwest::Method::POST, &path);
+        let refused = ask.body(text.clone()).send().await.problem(400, "invalid-body").at(at);
+        let detail = refused.body["errors"][0]["detail"].as_str().expect("text");
+        assert!(detail.contains(rule), "{text}: {detail}");
+        self.answers.note(format!("{path} {text}"), refused);
+    }
+
+    /// Each of these values at each of these places.
+    async fn refuses_each(&mut self, places: &[(&Form, &str)], values: &[&str], rule: &str) {
+        for (form, pointer) in places {
+            for value in values {
+                self.refuses(form, pointer, value, rule).await;
+            }
+        }
     }
 }
 
 pub(in crate::suite) async fn invalid(system: &System) -> Transcript {
     let finance = Finance::new(&system.api, 4);
-    let (company, asset) = (finance.id(), finance.id());
-    let (account, deal) = (finance.id(), finance.id());
     let before = finance.head().await;
     let mut asking = Asking {
         finance: &finance,
         answers: Transcript::new(),
     };
-    let deposit = (
-        format!("companies/{company}/deposit_to_company"),
-        json!({ "amount": "1" }),
-    );
-    let value = (format!("assets/{asset}/revalue_asset"), json!({ "value": "1" }));
-    let made = json!({ "id": asset, "sender": company, "receiver": company, "value": "1", "opening_balance": "1" });
-    let destination = json!({ "company": company, "account": account, "amount": "1" });
-    let grant =
-        json!({ "id": deal, "sources": [{ "asset": asset }, { "company": company }], "destinations": [destination] });
-    let terms = json!({ "id": deal, "product_line": 4, "companies": [company], "rating_tier": "A" });
-    for amount in NO_AMOUNTS {
-        asking.refuses(&deposit.0, &deposit.1, "/amount", amount).await;
-        asking.refuses(&value.0, &value.1, "/value", amount).await;
-        asking.refuses("assets", &made, "/value", amount).await;
-        asking.refuses("grants", &grant, "/destinations/0/amount", amount).await;
-        if !amount.starts_with("\"0") || amount == "\"01\"" {
-            asking.refuses("assets", &made, "/opening_balance", amount).await;
-        }
-    }
-    for id in NO_IDS {
-        for (path, body, pointer) in [
-            ("assets", &made, "/sender"),
-            ("assets", &made, "/receiver"),
-            ("grants", &grant, "/sources/0/asset"),
-            ("grants", &grant, "/destinations/0/account"),
-            ("deals", &terms, "/companies/0"),
-        ] {
-            asking.refuses(path, body, pointer, id).await;
-        }
-        if id != "null" {
-            asking.refuses("assets", &made, "/id", id).await;
-        }
-    }
-    for line in ["0", "7", "-1", "4.0", "\"4\"", "null", "99", "256", "260"] {
-        asking.refuses("deals", &terms, "/product_line", line).await;
-    }
-    for tier in ["\"E\"", "\"a\"", "\"\"", "1", "null"] {
-        asking.refuses("deals", &terms, "/rating_tier", tier).await;
-    }
-    lists(&mut asking, &terms, &grant).await;
-    shapes(&mut asking, &made, &company).await;
+    let forms = Forms::new(&finance);
+    numbers(&mut asking, &forms).await;
+    ids(&mut asking, &forms).await;
+    words(&mut asking, &forms).await;
+    lists::lists(&mut asking, &forms).await;
+    shapes(&mut asking, &forms).await;
+    paths(&mut asking).await;
     assert_eq!(finance.head().await, before, "nothing was recorded");
     asking.answers
 }
 
-/// Lists that are empty, too long, or name something twice.
-async fn lists(asking: &mut Asking<'_>, terms: &Value, grant: &Value) {
-    let company = &terms["companies"][0];
-    let many: Vec<_> = (0..101).map(|_| json!(asking.finance.id())).collect();
-    for companies in [
-        json!([]),
-        json!([company, company]),
-        json!(many),
-        json!("x"),
-        json!(company),
-    ] {
-        asking
-            .refuses("deals", terms, "/companies", &companies.to_string())
-            .await;
-        let update = format!("deals/{}/update_deal", asking.finance.id());
-        let mut without_id = terms.clone();
-        without_id.as_object_mut().expect("an object").remove("id");
-        asking
-            .refuses(&update, &without_id, "/companies", &companies.to_string())
-            .await;
-    }
-    let (source, destination) = (&grant["sources"][0], &grant["destinations"][0]);
-    let both = json!({ "asset": company, "company": company });
-    for sources in [
-        json!([]),
-        json!([source, source]),
-        json!([company]),
-        json!([both]),
-        json!([{ "deal": company }]),
-        json!([{}]),
-    ] {
-        asking.refuses("grants", grant, "/sources", &sources.to_string()).await;
-    }
-    for destinations in [json!([]), json!([destination, destination]), json!([{}]), json!({})] {
-        asking
-            .refuses("grants", grant, "/destinations", &destinations.to_string())
-            .await;
-    }
-    let mut more = destination.clone();
-    more["note"] = "x".into();
-    asking
-        .refuses("grants", grant, "/destinations/0", &more.to_string())
-        .await;
+async fn numbers(asking: &mut Asking<'_>, forms: &Forms) {
+    let amounts = [
+        (&forms.deposit, "/amount"),
+        (&forms.revalue, "/value"),
+        (&forms.asset, "/value"),
+        (&forms.grant, "/destinations/0/amount"),
+        (&forms.product, "/amount"),
+        (&forms.payment, "/amount"),
+    ];
+    asking.refuses_each(&amounts, &NO_AMOUNTS, AMOUNT).await;
+    asking.refuses_each(&amounts, &NO_BALANCES, AMOUNT).await;
+    let balances = [(&forms.asset, "/opening_balance")];
+    asking.refuses_each(&balances, &NO_BALANCES, BALANCE).await;
+    let rates = [(&forms.product, "/daily_late_fee_rate")];
+    asking.refuses_each(&rates, &NO_RATES, RATE).await;
+    let lines = [(&forms.deal, "/product_line"), (&forms.update, "/product_line")];
+    asking.refuses_each(&lines, &NO_LINES, LINE).await;
 }
 
-/// Fields that are missing, unknown, or too long.
-async fn shapes(asking: &mut Asking<'_>, made: &Value, company: &str) {
-    let finance = asking.finance.clone();
-    for field in ["sender", "receiver", "value", "opening_balance"] {
-        let mut body = made.clone();
-        body.as_object_mut().expect("an object").remove(field);
-        let refused = finance.post("assets", &body).send().await.problem(400, "invalid-body");
-        asking.answers.note(field, refused.at(&format!("/{field}")));
+async fn ids(asking: &mut Asking<'_>, forms: &Forms) {
+    let needed = [
+        (&forms.asset, "/sender"),
+        (&forms.asset, "/receiver"),
+        (&forms.account, "/company"),
+        (&forms.deal, "/companies/0"),
+        (&forms.update, "/companies/0"),
+        (&forms.grant, "/sources/0/asset"),
+        (&forms.grant, "/sources/1/company"),
+        (&forms.grant, "/destinations/0/company"),
+        (&forms.grant, "/destinations/0/account"),
+        (&forms.product, "/companies/0/company"),
+    ];
+    asking.refuses_each(&needed, &NO_IDS, ID).await;
+    asking.refuses_each(&needed, &["null"], ID).await;
+    let creations = [
+        &forms.company,
+        &forms.asset,
+        &forms.account,
+        &forms.deal,
+        &forms.grant,
+        &forms.product,
+    ];
+    let own = creations.map(|form| (form, "/id"));
+    asking.refuses_each(&own, &NO_IDS, ID).await;
+    let optional = [(&forms.product, "/asset"), (&forms.product, "/deal")];
+    asking.refuses_each(&optional, &NO_IDS, ID).await;
+}
+
+async fn words(asking: &mut Asking<'_>, forms: &Forms) {
+    let tiers = [(&forms.deal, "/rating_tier"), (&forms.update, "/rating_tier")];
+    asking.refuses_each(&tiers, &NO_TIERS, TIER).await;
+    asking
+        .refuses_each(&[(&forms.product, "/due_date")], &NO_DATES, DATE)
+        .await;
+    let roles = [(&forms.product, "/payer_role"), (&forms.product, "/companies/0/role")];
+    asking.refuses_each(&roles, &NO_ROLES, ROLE).await;
+    let long = format!("\"{}\"", "r".repeat(41));
+    asking.refuses_each(&roles, &[&long], ROLE).await;
+    let names = [(&forms.company, "/name")];
+    asking.refuses_each(&names, &NO_NAMES, NAME).await;
+    let long = format!("\"{}\"", "x".repeat(201));
+    asking.refuses_each(&names, &[&long], NAME).await;
+}
+
+/// Fields that are missing, or unknown.
+async fn shapes(asking: &mut Asking<'_>, forms: &Forms) {
+    for form in forms.all() {
+        let fields = form.body.as_object().expect("an object");
+        let optional = ["id", "asset", "deal"];
+        for field in fields.keys().filter(|field| !optional.contains(&field.as_str())) {
+            let mut less = fields.clone();
+            less.remove(field);
+            let less = Value::from(less).to_string();
+            asking.refuses_body(form, less, &format!("/{field}"), "missing").await;
+        }
+        let mut more = form.body.clone();
+        more["currency"] = json!("EUR");
+        let more = more.to_string();
+        asking.refuses_body(form, more, "/currency", "unknown field").await;
     }
-    let more = json!({ "amount": "1", "currency": "EUR" });
-    let deposit = format!("companies/{company}/deposit_to_company");
-    let refused = finance.post(&deposit, &more).send().await.problem(400, "invalid-body");
-    asking.answers.note("unknown", refused.at("/currency"));
-    for path in [
-        "companies/1/deposit_to_company",
-        "assets/x/revalue_asset",
-        "accounts/%20/close_funding_account",
+}
+
+/// Ids in paths, which come before the body.
+async fn paths(asking: &mut Asking<'_>) {
+    for (things, verb, name) in [
+        ("companies", "deposit_to_company", "company"),
+        ("assets", "revalue_asset", "asset"),
+        ("accounts", "close_funding_account", "account"),
+        ("deals", "update_deal", "deal"),
+        ("deals", "activate_deal", "deal"),
+        ("deals", "delete_deal", "deal"),
+        ("products", "record_payment", "product"),
     ] {
-        let refused = finance.post(path, &json!({})).send().await;
-        asking.answers.note(path, refused.problem(400, "invalid-path"));
-    }
-    let long = "x".repeat(201);
-    for name in ["", " ", "a\nb", &long] {
-        let refused = finance.post("companies", &json!({ "name": name })).send().await;
-        asking
-            .answers
-            .note("name", refused.problem(400, "invalid-body").at("/name"));
+        for id in ["1", "x", "%20", "00000000000000000000000000000001"] {
+            let path = format!("{things}/{id}/{verb}");
+            let refused = asking.finance.post(&path, &json!({})).send().await;
+            let refused = refused.problem(400, "invalid-path").at(&format!("/{name}"));
+            let detail = refused.body["detail"].as_str().expect("text");
+            assert!(detail.contains(ID), "{path}: {detail}");
+            asking.answers.note(path, refused);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Every rule of finance, refusing.
 
+mod products;
+
 use serde_json::{Value, json};
 
 use crate::finance::Finance;
@@ -19,8 +21,12 @@ struct Scene {
     deal: String,
     deleted: String,
     grant: String,
+    product: String,
     nobody: String,
 }
+
+/// Path, body, status, rule, and what the detail must name.
+type Case<'a> = (String, Value, u16, &'static str, Vec<&'a str>);
 
 impl Scene {
     async fn new(system: &System) -> Self {
@@ -41,6 +47,8 @@ impl Scene {
         let grant = finance.seen(granted).body["id"].as_str().expect("an id").to_owned();
         let topped = format!("companies/{rich}/deposit_to_company");
         finance.done(&topped, &json!({ "amount": "0.0001" })).await;
+        let product = finance.id();
+        finance.done("products", &products::terms(&product, &rich)).await;
         Self {
             nobody: finance.id(),
             finance,
@@ -52,11 +60,11 @@ impl Scene {
             deal,
             deleted,
             grant,
+            product,
         }
     }
 
-    /// Path, body, status, rule, and what the detail must name.
-    fn cases(&self) -> Vec<(String, Value, u16, &'static str, Vec<&str>)> {
+    fn cases(&self) -> Vec<Case<'_>> {
         let Self {
             rich,
             asset,
@@ -328,6 +336,7 @@ pub(in crate::suite) async fn refusals(system: &System) -> Transcript {
     let finance = &scene.finance;
     let before = finance.head().await;
     let mut cases = scene.cases();
+    cases.extend(scene.products());
     for (id, sources, [company, account, amount], status, rule, named) in scene.grants() {
         let destination = json!({ "company": company, "account": account, "amount": amount });
         let mut body = json!({ "sources": sources, "destinations": [destination] });

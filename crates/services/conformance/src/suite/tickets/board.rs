@@ -1,6 +1,10 @@
 //! The board: filters, pages while tickets change, and pages of a long history.
 
+use std::collections::BTreeSet;
+
+use callboard::Command;
 use serde_json::{Value, json};
+use tickets::close_ticket::CloseTicket;
 use tickets::factory::Factory;
 use tickets::ticket::TicketId;
 
@@ -55,8 +59,56 @@ pub(crate) async fn board(system: &System) -> Transcript {
     );
     assert!(met.len() > there.len(), "and what was added meanwhile");
     filters(api, &mut answers, head).await;
+    open_ones(api, &mut answers, &mut factory, head).await;
     history(api, &mut answers, there[0]).await;
     answers
+}
+
+/// A walk over the open ones, while some are closed, others reopened or added.
+async fn open_ones(api: &Api, answers: &mut Transcript, factory: &mut Factory, mut head: u64) {
+    let ids = |rows: &[Value]| -> Vec<String> {
+        let ids = rows.iter().map(|row| row["id"].as_str().expect("text").to_owned());
+        ids.collect()
+    };
+    let all: Vec<TicketId> = ids(&listed(api, "", head).await)
+        .iter()
+        .map(|id| id.parse().expect("an id"))
+        .collect();
+    let mut stayed: BTreeSet<String> = ids(&listed(api, "&status=open", head).await).into_iter().collect();
+    let (there, mut random) = (stayed.len(), fastrand::Rng::with_seed(9));
+    let (mut met, mut next) = (Vec::new(), Some(format!("{LIST}?limit=2&status=open")));
+    while let Some(path) = next {
+        let page = api.get(&path).by(&EVA).at_of(LOG, head).send().await.with_status(200);
+        let page = answers.note("a page of open ones", page);
+        assert!(page.rows().iter().all(|row| row["status"] == "open"), "{page:?}");
+        met.extend(ids(page.rows()));
+        next = page.next();
+        for _ in 0..4 {
+            let ticket = all[random.usize(..all.len())];
+            let request = factory.any_request(ticket);
+            let command = request.command;
+            let answer = made(api, &EVA, request).send().await;
+            if answer.status != 200 {
+                continue;
+            }
+            head = head.max(answer.done_in(LOG).position());
+            if command == CloseTicket::NAME {
+                stayed.remove(&ticket.to_string());
+            }
+        }
+        if met.len() < there {
+            let added = made(api, &EVA, factory.add_ticket()).send().await;
+            head = added.done_in(LOG).position();
+        }
+    }
+    let once: BTreeSet<_> = met.iter().cloned().collect();
+    assert_eq!(once.len(), met.len(), "none is met twice");
+    assert!(stayed.is_subset(&once), "what stayed open is met: {stayed:?}, {met:?}");
+    assert!(
+        !stayed.is_empty() && stayed.len() < there,
+        "{} of {there} stayed open",
+        stayed.len()
+    );
 }
 
 /// What is listed, from this position on, all pages together.
@@ -94,6 +146,29 @@ async fn filters(api: &Api, answers: &mut Transcript, head: u64) {
         ("organisation=acme", "/organisation"),
         ("limit=501", "/limit"),
         ("cursor=x", "/cursor"),
+        // Made up, for this very list: the position of an addition is no text, no truth, not below 0, and whole;
+        // the id is no id; and it is of another order.
+        (
+            "cursor=WyJhZGRlZF9wb3NpdGlvbiIsIngiLCIwMTkyZDlhNC03YjhlLTdjM2YtOGQyYS01ZjZlN2E4YjljMGQiXQ",
+            "/cursor",
+        ),
+        (
+            "cursor=WyJhZGRlZF9wb3NpdGlvbiIsdHJ1ZSwiMDE5MmQ5YTQtN2I4ZS03YzNmLThkMmEtNWY2ZTdhOGI5YzBkIl0",
+            "/cursor",
+        ),
+        (
+            "cursor=WyJhZGRlZF9wb3NpdGlvbiIsLTEsIjAxOTJkOWE0LTdiOGUtN2MzZi04ZDJhLTVmNmU3YThiOWMwZCJd",
+            "/cursor",
+        ),
+        (
+            "cursor=WyJhZGRlZF9wb3NpdGlvbiIsMS41LCIwMTkyZDlhNC03YjhlLTdjM2YtOGQyYS01ZjZlN2E4YjljMGQiXQ",
+            "/cursor",
+        ),
+        ("cursor=WyJhZGRlZF9wb3NpdGlvbiIsMSwieCJd", "/cursor"),
+        (
+            "cursor=W251bGwsIjAxOTJkOWE0LTdiOGUtN2MzZi04ZDJhLTVmNmU3YThiOWMwZCJd",
+            "/cursor",
+        ),
     ] {
         let answer = api.get(&format!("{LIST}?{query}")).by(&EVA).send().await;
         answers.note(query, answer.problem(400, "invalid-query").at(pointer));
