@@ -19,6 +19,8 @@ struct All {
     subscribers: Vec<(Name, watch::Receiver<Status>)>,
     writers: Vec<(&'static str, watch::Receiver<bool>)>,
     relays: Vec<(&'static str, watch::Receiver<RelayStatus>)>,
+    /// How many commands of a process manager are at fault.
+    stuck: Vec<(&'static str, &'static str, watch::Receiver<usize>)>,
 }
 
 /// A subscriber's log, name and kind.
@@ -55,6 +57,19 @@ impl Watched {
 
     pub(crate) fn relay(&self, log: &'static str, status: watch::Receiver<RelayStatus>) {
         self.all().relays.push((log, status));
+    }
+
+    pub(crate) fn commands_of(&self, log: &'static str, name: &'static str, stuck: watch::Receiver<usize>) {
+        self.all().stuck.push((log, name, stuck));
+    }
+
+    /// A line for each process manager with commands at fault. They leave it well: the others go on.
+    fn show_stuck(&self) -> Vec<String> {
+        let all = self.all();
+        let counts = all.stuck.iter().map(|(log, name, stuck)| (log, name, *stuck.borrow()));
+        let some = counts.filter(|(_, _, stuck)| *stuck > 0);
+        some.map(|(log, name, stuck)| format!("{log}.{name}: stuck={stuck}"))
+            .collect()
     }
 
     /// Each subscriber with its status now.
@@ -98,7 +113,8 @@ impl Watched {
                 status.parked
             )
         };
-        self.statuses().into_iter().map(line).collect()
+        let lines = self.statuses().into_iter().map(line);
+        lines.chain(self.show_stuck()).collect()
     }
 
     /// Well as soon as every writer has read its log.
