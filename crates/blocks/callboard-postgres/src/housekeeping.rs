@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use callboard::Position;
 use callboard::pipeline::EventsPerSecond;
-use sqlx::PgPool;
 
 use crate::database::Database;
 use crate::error::PostgresError;
@@ -34,7 +33,7 @@ pub async fn delete_expired_keys(database: &Database, kept_for: Duration, limit:
 /// # Errors
 /// [`PostgresError::NoSubscriber`], or [`PostgresError::Statement`].
 pub async fn pause_subscriber(database: &Database, log: &str, name: &str, reason: &str) -> Result<(), PostgresError> {
-    set_state(database.background(), log, name, "paused", Some(reason)).await
+    set_state(database, log, name, "paused", Some(reason)).await
 }
 
 /// Lets a paused or halted subscriber run again, behind its checkpoint.
@@ -42,7 +41,7 @@ pub async fn pause_subscriber(database: &Database, log: &str, name: &str, reason
 /// # Errors
 /// [`PostgresError::NoSubscriber`], or [`PostgresError::Statement`].
 pub async fn resume_subscriber(database: &Database, log: &str, name: &str) -> Result<(), PostgresError> {
-    set_state(database.background(), log, name, "running", None).await
+    set_state(database, log, name, "running", None).await
 }
 
 /// Moves a relay back, so that everything behind `to` is published again; whether it moved.
@@ -85,18 +84,20 @@ pub async fn order_handler_rate(
 }
 
 async fn set_state(
-    pool: &PgPool,
+    database: &Database,
     log: &str,
     name: &str,
     state: &str,
     reason: Option<&str>,
 ) -> Result<(), PostgresError> {
-    let changed = sqlx::query(include_str!("../queries/set_subscriber_state.sql"))
+    let work = sqlx::query(include_str!("../queries/set_subscriber_state.sql"))
         .bind(log)
         .bind(name)
         .bind(state)
         .bind(reason)
-        .execute(pool)
+        .execute(database.background());
+    let changed = database
+        .in_background(work)
         .await
         .map_err(PostgresError::statement("changing a subscriber's state"))?;
     found(changed.rows_affected(), log, name)

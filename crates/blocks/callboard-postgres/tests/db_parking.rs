@@ -11,7 +11,7 @@ use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{
     PgLog, PgParking, PgProcessManagerStore, PgProjection, PgView, PgViews, pause_subscriber, resume_subscriber,
 };
-use common::{event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
+use common::{all, all_items, event, eventually, fact, items_database, items_log, put, record, shelves, waiting};
 
 #[tokio::test]
 async fn projections_keep_the_contract_of_parking() {
@@ -330,5 +330,63 @@ async fn a_subscriber_that_parks_without_end_halts() {
     assert!(
         said.contains("position 2") && said.contains("the code must be wrong"),
         "{said}"
+    );
+}
+
+/// Inserts of items labelled `stuck` wait for whoever holds the advisory lock 42, and are refused.
+const REFUSED_SLOWLY: &str = "
+    create function public.refuse() returns trigger language plpgsql as $$
+    begin
+        if new.label = 'stuck' then
+            perform pg_advisory_xact_lock(42);
+            raise exception 'stuck' using errcode = '22000';
+        end if;
+        return new;
+    end $$;
+    create trigger refuse before insert on contract.items for each row execute function public.refuse();";
+
+#[tokio::test]
+async fn a_replica_whose_checkpoint_another_one_moves_while_it_looks_for_the_culprit_blames_nobody() {
+    let database = items_database().await;
+    database.execute(REFUSED_SLOWLY).await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    let labels = ["free", "stuck", "free", "free", "free", "free", "free", "free"];
+    let streams = (1..)
+        .zip(labels)
+        .map(|(number, label)| put(&format!("s{number}"), 1, label));
+    record(&log, streams.collect()).await;
+    let (events, raw) = (all_items(&log).await, all(&log).await);
+    // It has one connection, so that who waits for that stands between two of its tries.
+    let only = callboard_postgres::Database::new(callboard_postgres::DatabaseConfig {
+        application_name: "slower".into(),
+        background_connections: 1,
+        ..callboard_postgres::DatabaseConfig::new(database.url())
+    });
+    let only = only.expect("the URL was read before");
+    let mut slower = PgProjection::<Items>::new(&only);
+    slower.start().await.expect("it starts");
+    let mut faster = PgProjection::<Items>::new(&connections);
+
+    let held = database.hold("select pg_advisory_xact_lock(42)").await;
+    let run = events.clone();
+    let looking = tokio::spawn(async move { slower.apply(&run, Lock::Wait).await });
+    eventually("it meets the event at fault", async || {
+        waiting(&database, "slower background").await == 1
+    })
+    .await;
+    let mut between = std::pin::pin!(only.background().acquire());
+    assert!(futures::poll!(between.as_mut()).is_pending());
+    held.release().await;
+    let between = between.await.expect("its connection");
+    faster.apply(&events[..1], Lock::Wait).await.expect("it applies");
+    let parked = faster.park(&raw[1], Cause::Failed, "stuck", Lock::Wait).await;
+    parked.expect("it parks");
+    faster.apply(&events[2..6], Lock::Wait).await.expect("it applies");
+    drop(between);
+    let outcome = looking.await.expect("no panic");
+    assert!(
+        matches!(outcome, Ok(Applied::NotNext { checkpoint }) if checkpoint == raw[5].checkpoint()),
+        "{outcome:?}"
     );
 }

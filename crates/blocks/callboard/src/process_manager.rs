@@ -12,6 +12,7 @@
 mod dispatcher;
 mod folded;
 mod parking;
+mod stuck;
 mod subscriber;
 
 pub use dispatcher::Dispatcher;

@@ -241,6 +241,7 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Managers<'_, L, S> {
             }
         });
         let dispatcher = Dispatcher::new(M::NAME, store, self.router.clone(), self.commands.clone(), wake);
+        self.watched.commands_of(L::NAME, M::NAME, dispatcher.stuck());
         self.service.spawn(
             format!("dispatcher {}", M::NAME),
             dispatcher.run(self.service.stopping.clone()),

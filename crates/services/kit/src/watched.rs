@@ -1,10 +1,14 @@
 //! What runs in this process and how it is doing: for readiness, the metrics page and operators.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use callboard::subscription::{Mode, Status};
+use callboard::subscription::{Mode, Status, Suffering};
 use callboard_rabbitmq::RelayStatus;
 use tokio::sync::watch;
+
+/// How long a subscriber may be unable to go on before it isn't well: most troubles are over sooner.
+const SUFFERS_MOST: Duration = Duration::from_secs(10);
 
 /// The subscribers, writers and relays of this process. Clones share them.
 #[derive(Clone, Default)]
@@ -15,6 +19,8 @@ struct All {
     subscribers: Vec<(Name, watch::Receiver<Status>)>,
     writers: Vec<(&'static str, watch::Receiver<bool>)>,
     relays: Vec<(&'static str, watch::Receiver<RelayStatus>)>,
+    /// How many commands of a process manager are at fault.
+    stuck: Vec<(&'static str, &'static str, watch::Receiver<usize>)>,
 }
 
 /// A subscriber's log, name and kind.
@@ -53,6 +59,19 @@ impl Watched {
         self.all().relays.push((log, status));
     }
 
+    pub(crate) fn commands_of(&self, log: &'static str, name: &'static str, stuck: watch::Receiver<usize>) {
+        self.all().stuck.push((log, name, stuck));
+    }
+
+    /// A line for each process manager with commands at fault. They leave it well: the others go on.
+    fn show_stuck(&self) -> Vec<String> {
+        let all = self.all();
+        let counts = all.stuck.iter().map(|(log, name, stuck)| (log, name, *stuck.borrow()));
+        let some = counts.filter(|(_, _, stuck)| *stuck > 0);
+        some.map(|(log, name, stuck)| format!("{log}.{name}: stuck={stuck}"))
+            .collect()
+    }
+
     /// Each subscriber with its status now.
     pub(crate) fn statuses(&self) -> Vec<(Name, Status)> {
         let all = self.all();
@@ -60,7 +79,7 @@ impl Watched {
         all.subscribers.iter().map(now).collect()
     }
 
-    /// Well while no subscriber is halted or still starting. Parked events leave it well: everything
+    /// Well while no subscriber is halted, still starting, or unable to go on for some time. Parked events leave it well: everything
     /// else goes on.
     ///
     /// # Errors
@@ -71,7 +90,9 @@ impl Watched {
             .into_iter()
             .filter_map(|(Name { log, name, .. }, status)| match status.mode {
                 // A rebuild's old view is read as before.
-                Mode::Live | Mode::FromLog | Mode::Rebuilding(_) => None,
+                Mode::Live | Mode::FromLog | Mode::Rebuilding(_) => status
+                    .suffers_for(SUFFERS_MOST)
+                    .map(|suffering| format!("{log}.{name} can't go on: {}", suffering.reason)),
                 Mode::Starting => Some(format!("{log}.{name} is starting")),
                 Mode::Halted(reason) => Some(format!("{log}.{name} is halted: {reason}")),
             });
@@ -82,15 +103,18 @@ impl Watched {
     pub(crate) fn show_subscribers(&self) -> Vec<String> {
         let line = |(Name { log, name, .. }, status): (Name, Status)| {
             let away = status.away.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            let failing = suffering("failing", status.failing.as_ref());
+            let deaf = suffering("deaf", status.deaf.as_ref());
             format!(
-                "{log}.{name}: {}, checkpoint={} lag={} parked={}{away}",
+                "{log}.{name}: {}, checkpoint={} lag={} parked={}{away}{failing}{deaf}",
                 mode(&status.mode),
                 status.checkpoint.position,
                 status.lag_events(),
                 status.parked
             )
         };
-        self.statuses().into_iter().map(line).collect()
+        let lines = self.statuses().into_iter().map(line);
+        lines.chain(self.show_stuck()).collect()
     }
 
     /// Well as soon as every writer has read its log.
@@ -130,6 +154,15 @@ impl Watched {
             metrics::gauge!("callboard_writer_ready", "log" => *log).set(u8::from(*ready.borrow()));
         }
     }
+}
+
+/// What a subscriber suffers from, behind what else is said of it.
+fn suffering(what: &str, suffering: Option<&Suffering>) -> String {
+    let said = suffering.map(|Suffering { since, reason }| {
+        let seconds = since.elapsed().as_secs();
+        format!("; {what} for {seconds} s: {reason}")
+    });
+    said.unwrap_or_default()
 }
 
 fn none_of(unwell: Vec<String>) -> Result<(), String> {
@@ -180,6 +213,8 @@ fn publish(Name { log, name, .. }: Name, status: &Status) {
     metrics::counter!("callboard_subscriber_gaps_total", &label).absolute(status.gaps);
     metrics::counter!("callboard_subscriber_foreign_total", &label).absolute(status.foreign);
     metrics::counter!("callboard_subscriber_transactions_total", &label).absolute(status.transactions);
+    metrics::gauge!("callboard_subscriber_failing", &label).set(u8::from(status.failing.is_some()));
+    metrics::gauge!("callboard_subscriber_deaf", &label).set(u8::from(status.deaf.is_some()));
     let now = mode(&status.mode);
     for mode in MODES {
         metrics::gauge!("callboard_subscriber_mode", "log" => log, "subscriber" => name, "mode" => mode)
@@ -187,3 +222,6 @@ fn publish(Name { log, name, .. }: Name, status: &Status) {
     }
     metrics::gauge!("callboard_parked_events", "log" => log, "subscriber" => name).set(status.parked as f64);
 }
+
+#[cfg(test)]
+mod tests;

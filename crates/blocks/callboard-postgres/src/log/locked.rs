@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::append::{AppendArrays, append_error};
 use super::{PgLog, read_slice};
+use crate::database::within;
 use crate::error::{Class, classify};
 use crate::inline::{Inline, InlineError};
 use crate::links::Linked;
@@ -96,7 +97,11 @@ impl PgLocked {
 
 impl LockedLog for PgLocked {
     async fn read(&mut self, after: Position, limit: usize) -> Result<Slice, AppendError> {
-        let read = read_slice(&mut self.connection, self.log.0.name, after, limit);
+        // Everybody waits for the lock meanwhile, and no timeout of the server ends it on a dead connection.
+        let read = within(
+            self.log.0.deadline,
+            read_slice(&mut self.connection, self.log.0.name, after, limit),
+        );
         // A read that fails has recorded nothing, whatever the reason.
         read.await.map_err(|error| match classify(&error) {
             Class::Data => AppendError::Rejected(error.into()),

@@ -124,8 +124,9 @@ impl<P: Projection> PgProjection<P> {
     }
 
     /// The event at fault in a run that Postgres refuses: the last one of the shortest prefix that
-    /// it refuses. Each try is rolled back.
-    async fn find_culprit(&self, table: &Table, events: &[Recorded<EventOf<P>>]) -> Result<usize, Failure> {
+    /// it refuses. Each try is rolled back. `None` when another replica has moved the checkpoint meanwhile:
+    /// what it has applied, or parked, says nothing about this run.
+    async fn find_culprit(&self, table: &Table, events: &[Recorded<EventOf<P>>]) -> Result<Option<usize>, Failure> {
         let (mut good, mut bad) = (0, events.len());
         while bad - good > 1 {
             let middle = good + (bad - good) / 2;
@@ -134,12 +135,13 @@ impl<P: Projection> PgProjection<P> {
                 lock: Lock::Wait,
             };
             match self.persist(table, run, false).await {
-                Ok(_) => good = middle,
+                Ok(Applied::Moved { events, .. }) if events == middle => good = middle,
+                Ok(_) => return Ok(None),
                 Err(Failure::Data(_)) => bad = middle,
                 Err(other) => return Err(other),
             }
         }
-        Ok(bad - 1)
+        Ok(Some(bad - 1))
     }
 
     async fn try_apply(&mut self, run: Run<'_, P>) -> Result<Applied, SubscriberError> {
@@ -147,7 +149,10 @@ impl<P: Projection> PgProjection<P> {
         let table = self.table().await.map_err(error)?;
         match self.persist(&table, run, true).await {
             Err(Failure::Data(source)) => {
-                let culprit = self.find_culprit(&table, run.events).await.map_err(error)?;
+                let Some(culprit) = self.find_culprit(&table, run.events).await.map_err(error)? else {
+                    let checkpoint = self.checkpoint().await?;
+                    return Ok(Applied::NotNext { checkpoint });
+                };
                 Err(SubscriberError::Permanent {
                     subscriber: P::NAME,
                     position: run.events[culprit].position,
@@ -218,7 +223,9 @@ impl<P: Projection> Subscriber for PgProjection<P> {
     }
 
     async fn start(&mut self) -> Result<Checkpoint, SubscriberError> {
-        self.try_start().await.map_err(|failure| failure.into_error(P::NAME))
+        let database = self.database.clone();
+        let started = database.in_background(self.try_start()).await;
+        started.map_err(|failure| failure.into_error(P::NAME))
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SubscriberError> {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod network;
+
 use std::time::{Duration, Instant};
 
 use callboard::contract::{Item, ItemEvent, ItemFact, Items, ItemsLog};

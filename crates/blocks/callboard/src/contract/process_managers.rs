@@ -114,13 +114,18 @@ where
             item("s-1", "poison", 10),
             item("s-2", "free", 100),
             item("s-1", "behind", 1_000),
-            item("s-3", "unspeakable", 10_000),
-            item("s-3", "behind", 1),
-            item("s-2", "free", 100),
         ],
     )
     .await;
     let mut careless = running::<false, _, _>(&store, log);
+    careless.catch_up(Lock::Wait).await.expect("it goes on");
+    // Nothing stands before it in its run, so its state doesn't run ahead of the checkpoint.
+    let last = [
+        item("s-3", "unspeakable", 10_000),
+        item("s-3", "behind", 1),
+        item("s-2", "free", 100),
+    ];
+    record::<ItemsLog>(log, &last).await;
     careless.catch_up(Lock::Wait).await.expect("it goes on");
     assert_eq!(
         told(&store).await,

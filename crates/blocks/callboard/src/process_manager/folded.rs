@@ -52,8 +52,17 @@ impl<M: ProcessManager> Folded<M> {
         Ok(())
     }
 
-    /// What the event that was taken in last calls for.
-    pub fn react(&self, event: &Recorded<EventOf<M>>) -> Result<Vec<PendingCommand>, Unfit> {
+    /// What the event that was taken in last calls for. On an error the fold begins anew, for the event
+    /// is to be left out.
+    pub fn react(&mut self, event: &Recorded<EventOf<M>>) -> Result<Vec<PendingCommand>, Unfit> {
+        let reaction = self.try_react(event);
+        if reaction.is_err() {
+            *self = Self::default();
+        }
+        reaction
+    }
+
+    fn try_react(&self, event: &Recorded<EventOf<M>>) -> Result<Vec<PendingCommand>, Unfit> {
         let reaction = catch_unwind(AssertUnwindSafe(|| M::react(&self.state, event)))
             .map_err(|panic| unfit(event.position, panic_text(&*panic)))?;
         reaction

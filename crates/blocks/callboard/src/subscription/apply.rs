@@ -133,6 +133,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     fn settle(&mut self, applied: Applied) -> bool {
         match applied {
             Applied::Moved { checkpoint, events } => {
+                if events > 0 {
+                    self.went_on();
+                }
                 self.checkpoint = Some(checkpoint);
                 let done = self.subscriber.done().unwrap_or(checkpoint);
                 self.status.send_modify(|status| {

@@ -13,7 +13,7 @@ mod supervise;
 
 pub use feed::{Connect, Delivery, Feed, FeedError, Foreign};
 pub use runner::{BATCH_MAX_EVENTS, RunError, Runner};
-pub use status::{Mode, Status};
+pub use status::{Mode, Status, Suffering};
 pub(crate) use supervise::random;
 pub use supervise::{Backoff, Supervisor};
 

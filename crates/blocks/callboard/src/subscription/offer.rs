@@ -68,6 +68,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     /// [`RunError::Stopped`] when the subscriber has stopped; otherwise retry with the same ones.
     pub async fn offer(&mut self, deliveries: &[Delivery]) -> Result<Vec<Foreign>, RunError> {
         self.heard += deliveries.len() as u64;
+        self.status.send_if_modified(|status| status.deaf.take().is_some());
         self.start().await?;
         let before = self.at();
         let since = *self.offered_at.get_or_insert(before);

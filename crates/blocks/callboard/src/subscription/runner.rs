@@ -1,16 +1,20 @@
 //! The engine: deliveries in, gapless runs out, whatever happens to the deliveries.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error_chain;
 use crate::event::{Log, Recorded};
 use crate::log::{LogReader, ReadError, Slice};
 use crate::names::Checkpoint;
-use crate::subscription::{Lock, Mode, Status, Subscriber, SubscriberError};
+use crate::subscription::{Lock, Mode, Status, Subscriber, SubscriberError, Suffering};
 
 /// The most events of one transaction.
 pub const BATCH_MAX_EVENTS: usize = 1_000;
+
+/// What is said of a feed that is attached and silent.
+pub(super) const DEAF: &str = "it delivers nothing while the log grows";
 
 /// Why a runner could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +114,37 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     }
 
     pub(super) fn leave_feed(&mut self) {
+        self.status.send_modify(|status| {
+            status.deaf.get_or_insert_with(|| Suffering {
+                since: Instant::now(),
+                reason: DEAF.into(),
+            });
+        });
         std::mem::take(&mut self.deaf).cancel();
+    }
+
+    /// A step failed that is tried again. Said once, and again when it fails otherwise.
+    pub(super) fn failed(&mut self, error: &RunError) {
+        let (subscriber, error) = (self.subscriber.name(), error_chain(error));
+        let failing = self.status.borrow().failing.clone();
+        if failing.as_ref().is_some_and(|failing| failing.reason == error) {
+            tracing::debug!(log = S::Log::NAME, subscriber, error, "it still can't go on");
+        } else {
+            tracing::warn!(
+                log = S::Log::NAME,
+                subscriber,
+                error,
+                "it can't go on: tried again in a while"
+            );
+        }
+        let since = failing.map_or_else(Instant::now, |failing| failing.since);
+        self.status
+            .send_modify(|status| status.failing = Some(Suffering { since, reason: error }));
+    }
+
+    /// It goes on, or there is nothing to do.
+    pub(super) fn went_on(&mut self) {
+        self.status.send_if_modified(|status| status.failing.take().is_some());
     }
 
     pub(super) fn heard(&self) -> u64 {
@@ -166,6 +200,8 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             return Err(self
                 .stop("the log was put back to another timeline: a rebuild is needed".into())
                 .await);
+        } else if head.position == stored.position {
+            self.went_on();
         }
         Ok(self.checkpoint)
     }
@@ -251,7 +287,10 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         if self.status.borrow().mode != mode && !both_rebuild {
             tracing::warn!(log = S::Log::NAME, subscriber, reason, "standing by");
         }
-        self.status.send_modify(|status| status.mode = mode);
+        self.status.send_modify(|status| {
+            status.mode = mode;
+            status.failing = None;
+        });
         RunError::Stopped { subscriber, reason }
     }
 
@@ -269,6 +308,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
 
     /// The stored checkpoint is this one, whoever moved it.
     pub(super) fn stand_at(&mut self, checkpoint: Checkpoint) {
+        if self.checkpoint.is_some_and(|before| before != checkpoint) {
+            self.went_on();
+        }
         self.checkpoint = Some(checkpoint);
         let done = self.subscriber.done().unwrap_or(checkpoint);
         self.status.send_modify(|status| status.checkpoint = done);

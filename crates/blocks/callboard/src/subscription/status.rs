@@ -1,5 +1,9 @@
 //! How a subscriber is doing: for readiness, metrics and waiting queries.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::names::{Checkpoint, Position};
 
 /// How a subscriber gets its events at present.
@@ -19,6 +23,15 @@ pub enum Mode {
     Rebuilding(String),
 }
 
+/// What a subscriber suffers from without having stopped.
+#[derive(Debug, Clone)]
+pub struct Suffering {
+    /// Since when, without a break.
+    pub since: Instant,
+    /// What it is, for people.
+    pub reason: String,
+}
+
 /// A subscriber's status, as one watch value.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
@@ -30,6 +43,10 @@ pub struct Status {
     pub mode: Mode,
     /// Why its feed is away, while it is.
     pub away: Option<String>,
+    /// Why it can't go on, while it tries again and again.
+    pub failing: Option<Suffering>,
+    /// Its feed brought nothing while the log grew, and it has brought nothing since.
+    pub deaf: Option<Suffering>,
     /// Events applied by this process.
     pub applied: u64,
     /// Deliveries that had been applied before.
@@ -45,6 +62,14 @@ pub struct Status {
 }
 
 impl Status {
+    /// What it has suffered from for so long: nobody should rely on it any more.
+    pub fn suffers_for(&self, patience: Duration) -> Option<&Suffering> {
+        // Without a feed it isn't deaf: it says that it follows the log.
+        let deaf = self.deaf.as_ref().filter(|_| self.mode == Mode::Live);
+        let mut suffering = self.failing.iter().chain(deaf);
+        suffering.find(|suffering| suffering.since.elapsed() >= patience)
+    }
+
     /// How many events it is behind the head.
     pub fn lag_events(&self) -> u64 {
         self.head.get().saturating_sub(self.checkpoint.position.get())

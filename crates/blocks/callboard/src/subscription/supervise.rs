@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::error_chain;
 use crate::log::LogReader;
 use crate::names::Checkpoint;
+use crate::subscription::runner::DEAF;
 use crate::subscription::{
     Connect, Delivery, Feed, Foreign, Lock, Mode, RunError, Runner, Status, Subscriber, SubscriberError,
 };
@@ -132,11 +133,13 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
     pub async fn start(&mut self, shutdown: &CancellationToken) -> bool {
         let mut backoff = self.backoff.clone();
         loop {
-            match self.runner.lock().await.start().await {
+            let mut runner = self.runner.lock().await;
+            match runner.start().await {
                 // What stands by is looked after while running.
                 Ok(()) | Err(RunError::Stopped { .. }) => return true,
-                Err(error) => tracing::warn!(subscriber = self.name, error = error_chain(&error), "not started yet"),
+                Err(error) => runner.failed(&error),
             }
+            drop(runner);
             if !backoff.wait(shutdown).await {
                 return false;
             }
@@ -153,7 +156,7 @@ impl<S: Subscriber, R: LogReader, C: Connect> Supervisor<S, R, C> {
             ..
         } = self;
         // Apart from the feed, so that nothing that the broker does can hold up the healing.
-        let healer = tokio::spawn(heal(runner.clone(), name, shutdown.clone()));
+        let healer = tokio::spawn(heal(runner.clone(), shutdown.clone()));
         consume(runner.clone(), connect, name, backoff, shutdown).await;
         let _ = healer.await;
         runner.lock().await.finish().await;
@@ -175,11 +178,13 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
         match bring_up(&runner).await {
             Ok(()) => {}
             Err(error) => {
-                // Halted and paused ones attach no consumer; they are asked again in a while.
-                tracing::debug!(subscriber = name, error = error_chain(&error), "not consuming");
                 match error {
+                    // Halted and paused ones attach no consumer; they are asked again in a while.
                     RunError::Stopped { .. } => asking.wait(&shutdown).await,
-                    _ => backoff.wait(&shutdown).await,
+                    error => {
+                        runner.lock().await.failed(&error);
+                        backoff.wait(&shutdown).await
+                    }
                 };
                 continue;
             }
@@ -192,7 +197,7 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
             Ok(feed) => {
                 let since = Instant::now();
                 runner.lock().await.set_mode(Mode::Live, None);
-                let ended = drain(&runner, feed, name, &retry, &shutdown).await;
+                let ended = drain(&runner, feed, &retry, &shutdown).await;
                 if since.elapsed() >= LASTING {
                     backoff.reset();
                 }
@@ -216,14 +221,15 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
 async fn bring_up<S: Subscriber, R: LogReader>(runner: &Mutex<Runner<S, R>>) -> Result<(), RunError> {
     let mut runner = runner.lock().await;
     runner.start().await?;
-    runner.catch_up(Lock::Skip).await
+    runner.catch_up(Lock::Skip).await?;
+    runner.went_on();
+    Ok(())
 }
 
 /// Takes deliveries until the feed is lost (why) or the subscriber stopped or was shut down.
 async fn drain<S: Subscriber, R: LogReader, F: Feed>(
     runner: &Mutex<Runner<S, R>>,
     mut feed: F,
-    name: &'static str,
     retry: &Backoff,
     shutdown: &CancellationToken,
 ) -> Option<String> {
@@ -236,13 +242,13 @@ async fn drain<S: Subscriber, R: LogReader, F: Feed>(
             deliveries = feed.next() => deliveries,
             () = shutdown.cancelled() => return None,
             () = stopped.cancelled() => return None,
-            () = deaf.cancelled() => return Some("it delivers nothing while the log grows".into()),
+            () = deaf.cancelled() => return Some(DEAF.into()),
         };
         let deliveries = match deliveries {
             Ok(deliveries) => deliveries,
             Err(error) => return Some(error_chain(&error)),
         };
-        let foreign = offer(runner, &deliveries, name, retry.clone(), shutdown).await?;
+        let foreign = offer(runner, &deliveries, retry.clone(), shutdown).await?;
         if let Err(error) = feed.settle(&foreign).await {
             return Some(error_chain(&error));
         }
@@ -253,19 +259,20 @@ async fn drain<S: Subscriber, R: LogReader, F: Feed>(
 async fn offer<S: Subscriber, R: LogReader>(
     runner: &Mutex<Runner<S, R>>,
     deliveries: &[Delivery],
-    name: &'static str,
     mut backoff: Backoff,
     shutdown: &CancellationToken,
 ) -> Option<Vec<Foreign>> {
     loop {
-        match runner.lock().await.offer(deliveries).await {
+        let mut runner = runner.lock().await;
+        match runner.offer(deliveries).await {
             Ok(foreign) => return Some(foreign),
             Err(RunError::Stopped { .. }) => return None,
             Err(RunError::Subscriber(SubscriberError::Full { .. })) if shutdown.is_cancelled() => return None,
             // It has waited for room already.
             Err(RunError::Subscriber(SubscriberError::Full { .. })) => continue,
-            Err(error) => tracing::warn!(subscriber = name, error = error_chain(&error), "retried in a while"),
+            Err(error) => runner.failed(&error),
         }
+        drop(runner);
         if !backoff.wait(shutdown).await {
             return None;
         }
@@ -274,11 +281,7 @@ async fn offer<S: Subscriber, R: LogReader>(
 
 /// Looks once a second: whoever's checkpoint stands still behind the head is brought on from the
 /// log. A feed that brings nothing meanwhile is connected anew.
-async fn heal<S: Subscriber, R: LogReader>(
-    runner: Arc<Mutex<Runner<S, R>>>,
-    name: &'static str,
-    shutdown: CancellationToken,
-) {
+async fn heal<S: Subscriber, R: LogReader>(runner: Arc<Mutex<Runner<S, R>>>, shutdown: CancellationToken) {
     let mut seen: Option<Checkpoint> = None;
     let (mut heard, mut healed, mut patience) = (0, 0, DEAF_AFTER);
     loop {
@@ -294,8 +297,9 @@ async fn heal<S: Subscriber, R: LogReader>(
         match runner.look(seen).await {
             Ok(checkpoint) => seen = checkpoint,
             Err(RunError::Subscriber(SubscriberError::Full { .. })) => seen = None,
+            Err(RunError::Stopped { .. }) => seen = None,
             Err(error) => {
-                tracing::warn!(subscriber = name, error = error_chain(&error), "can't look at the log");
+                runner.failed(&error);
                 seen = None;
             }
         }

@@ -1,22 +1,17 @@
 //! One append, repeated until its outcome is definite.
 
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use crate::event::Log;
 use crate::log::{Append, AppendError, Appended, LockedLog, LogStore};
 use crate::receipt::CommandError;
 use crate::subscription::Backoff;
 use crate::writer::Tap;
+use crate::writer::patience::{Patience, STEP_AT_LEAST};
 use crate::writer::run::Writer;
 use crate::writer::settle::Batch;
-
-/// What a try gets at least, also when its batch had to wait up to its deadline.
-const TRY_AT_LEAST: Duration = Duration::from_secs(1);
 
 impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Repeats the very same append until its outcome is definite. Looking into the log would not
@@ -28,8 +23,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         append: &Append,
         locked: Option<S::Locked>,
         part: &mut Batch<L>,
-        deadline: Instant,
-        shutdown: &CancellationToken,
+        patience: Patience<'_>,
     ) -> Result<Appended, AppendError> {
         let store = self.store.clone();
         let first = async {
@@ -38,8 +32,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 None => store.append(append).await,
             }
         };
-        let mut outcome = self
-            .patiently(first, part, deadline.max(Instant::now() + TRY_AT_LEAST), shutdown)
+        let late = CommandError::OutcomeUnknown;
+        let requests = &mut self.requests;
+        let mut outcome = patience
+            .however_long(first, patience.for_a_step(), part, late.clone(), requests)
             .await;
         let mut unknown = false;
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
@@ -50,11 +46,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 None => return Err(AppendError::Unknown("shut down before the append was answered".into())),
             };
             unknown |= matches!(error, AppendError::Unknown(_));
-            let late = Instant::now() >= deadline;
-            if late && !unknown {
+            if patience.is_over() && !unknown {
                 return Err(error);
             }
-            if late && shutdown.is_cancelled() {
+            if patience.is_over() && patience.shutdown.is_cancelled() {
                 return Err(AppendError::Unknown(Box::new(error)));
             }
             metrics::counter!("callboard_append_repeats_total", "log" => L::NAME).increment(1);
@@ -67,38 +62,12 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 tokio::time::sleep(backoff.next_delay()).await;
                 store.append(append).await
             };
-            let patience = if unknown {
-                deadline
+            let until = if unknown {
+                patience.deadline
             } else {
-                deadline.max(Instant::now() + 2 * TRY_AT_LEAST)
+                patience.deadline.max(Instant::now() + 2 * STEP_AT_LEAST)
             };
-            outcome = self.patiently(again, part, patience, shutdown).await;
-        }
-    }
-
-    /// Awaits one try. Past the deadline nobody waits for a log that doesn't answer: the batch's
-    /// clients are told that its outcome is unknown, and whoever comes now that nothing was done.
-    /// `None` when shut down in that state.
-    async fn patiently<O>(
-        &mut self,
-        work: impl Future<Output = O>,
-        part: &mut Batch<L>,
-        deadline: Instant,
-        shutdown: &CancellationToken,
-    ) -> Option<O> {
-        let mut work = pin!(work);
-        if let Ok(outcome) = timeout_at(deadline, &mut work).await {
-            return Some(outcome);
-        }
-        part.iter_mut()
-            .for_each(|prepared| prepared.answer_early(CommandError::OutcomeUnknown));
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut work => return Some(outcome),
-                () = shutdown.cancelled() => return None,
-                Some(request) = self.requests.recv() => request.refuse(CommandError::Unavailable),
-            }
+            outcome = patience.however_long(again, until, part, late.clone(), requests).await;
         }
     }
 }

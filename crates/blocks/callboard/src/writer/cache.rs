@@ -54,6 +54,7 @@ pub(crate) struct Cache<L: Log> {
     pub(crate) at: Checkpoint,
     streams: LruCache<StreamName, StreamEntry<L>>,
     models: HashMap<TypeId, Model<L>>,
+    types: Vec<StateType<L>>,
     capacity: usize,
 }
 
@@ -67,12 +68,45 @@ impl<L: Log> Cache<L> {
             at: Checkpoint::START,
             streams: LruCache::unbounded(),
             models: models.iter().map(|model| (model.id, Ok((model.empty)()))).collect(),
+            types: models.to_vec(),
             capacity,
         }
     }
 
-    pub(crate) fn has_models(&self) -> bool {
-        !self.models.is_empty()
+    /// Brings everything to the head, page after page: dropping the future keeps what was read. A head of
+    /// another timeline empties the cache first.
+    pub(crate) async fn catch_up<R: LogReader>(&mut self, reader: &R) -> Result<(), ReadError> {
+        loop {
+            if self.at == Checkpoint::START && self.models.is_empty() {
+                self.empty();
+                self.at = reader.head().await?;
+                return Ok(());
+            }
+            let slice = reader.read(self.at.position, PAGE).await?;
+            if slice.anchor != Some(self.at.event_id) {
+                self.forget();
+                continue;
+            }
+            self.follow(&slice.events);
+            if !slice.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops everything: the log is of another timeline than what was read before.
+    fn forget(&mut self) {
+        let position = self.at.position.get();
+        tracing::error!(
+            log = L::NAME,
+            position,
+            "the log was put back to another timeline: the writer starts anew"
+        );
+        self.empty();
+    }
+
+    fn empty(&mut self) {
+        *self = Self::new(&self.types, self.capacity);
     }
 
     pub(crate) fn stream(&self, stream: &StreamName) -> Option<&StreamEntry<L>> {

@@ -10,6 +10,7 @@ pub(crate) mod cache;
 mod decide;
 mod fingerprint;
 pub(crate) mod overlay;
+mod patience;
 mod prepared;
 mod queue;
 mod run;

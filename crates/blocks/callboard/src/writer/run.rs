@@ -6,16 +6,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregate::StateType;
 use crate::event::Log;
 use crate::log::{LogStore, ReadError};
-use crate::names::Checkpoint;
 use crate::receipt::CommandError;
 use crate::router::Router;
 use crate::subscription::Backoff;
-use crate::writer::cache::{Cache, PAGE};
+use crate::writer::cache::Cache;
+use crate::writer::patience::{Patience, Timely};
 use crate::writer::prepared::Prepared;
 use crate::writer::queue::{Commands, Request};
+use crate::writer::settle::Batch;
 use crate::writer::{Tap, WriterConfig};
 
 /// Decides the commands of one log and appends their events.
@@ -28,7 +28,8 @@ pub struct Writer<L: Log, S, T> {
     pub(super) tap: T,
     pub(super) cache: Cache<L>,
     pub(super) config: WriterConfig,
-    models: Vec<StateType<L>>,
+    /// For reads: `store`, but nothing takes longer than clients wait.
+    pub(super) reader: Timely<S>,
     pub(super) requests: mpsc::Receiver<Request<L>>,
     ready: watch::Sender<bool>,
 }
@@ -38,14 +39,14 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     pub fn new(store: S, router: &Router<L>, tap: T, config: WriterConfig) -> (Self, Commands<L>) {
         let (commands, requests) = Commands::channel(config.queue_commands);
         let cache = Cache::new(&router.models, config.cached_streams);
-        let models = router.models.clone();
+        let reader = Timely::new(L::NAME, store.clone(), config.answer_within);
         (
             Self {
                 store,
                 tap,
                 cache,
                 config,
-                models,
+                reader,
                 requests,
                 ready: watch::Sender::new(false),
             },
@@ -81,7 +82,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                     self.settle(arrived.drain(..).filter_map(Prepared::new).collect(), &shutdown).await;
                 }
                 () = tokio::time::sleep(self.config.follow_every) => {
-                    if let Err(error) = self.follow().await {
+                    if let Some(Err(error)) = self.follow(&shutdown).await {
                         tracing::warn!(log = L::NAME, error = crate::error_chain(&error), "the writer can't follow its log");
                     }
                 }
@@ -103,7 +104,17 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     async fn hydrate(&mut self, shutdown: &CancellationToken) -> bool {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         let deadline = Instant::now() + self.config.answer_within;
-        while let Err(error) = self.follow().await {
+        loop {
+            let followed = tokio::select! {
+                biased;
+                followed = self.follow_while(deadline, shutdown) => followed,
+                () = shutdown.cancelled() => return false,
+            };
+            let error = match followed {
+                None => return false,
+                Some(Ok(())) => break,
+                Some(Err(error)) => error,
+            };
             tracing::warn!(
                 log = L::NAME,
                 error = crate::error_chain(&error),
@@ -122,38 +133,24 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         true
     }
 
-    /// Brings the cache to the head. A head of another timeline empties it first.
-    pub(super) async fn follow(&mut self) -> Result<(), ReadError> {
-        loop {
-            if self.cache.at == Checkpoint::START && !self.cache.has_models() {
-                self.cache = self.empty_cache();
-                self.cache.at = self.store.head().await?;
-                return Ok(());
-            }
-            let slice = self.store.read(self.cache.at.position, PAGE).await?;
-            if slice.anchor != Some(self.cache.at.event_id) {
-                self.forget();
-                continue;
-            }
-            self.cache.follow(&slice.events);
-            if !slice.more {
-                return Ok(());
-            }
-        }
+    /// Brings the cache to the head; who comes meanwhile waits no longer than for any batch. `None` when
+    /// shut down after that time.
+    pub(super) async fn follow(&mut self, shutdown: &CancellationToken) -> Option<Result<(), ReadError>> {
+        let deadline = Instant::now() + self.config.answer_within;
+        self.follow_while(deadline, shutdown).await
     }
 
-    /// Drops the cache: the log is of another timeline than what was read before.
-    pub(super) fn forget(&mut self) {
-        let position = self.cache.at.position.get();
-        tracing::error!(
-            log = L::NAME,
-            position,
-            "the log was put back to another timeline: the writer starts anew"
-        );
-        self.cache = self.empty_cache();
-    }
-
-    fn empty_cache(&self) -> Cache<L> {
-        Cache::new(&self.models, self.config.cached_streams)
+    async fn follow_while(&mut self, deadline: Instant, shutdown: &CancellationToken) -> Option<Result<(), ReadError>> {
+        let patience = Patience { deadline, shutdown };
+        let followed = self.cache.catch_up(&self.reader);
+        patience
+            .however_long(
+                followed,
+                deadline,
+                &mut Batch::new(),
+                CommandError::Unavailable,
+                &mut self.requests,
+            )
+            .await
     }
 }

@@ -15,6 +15,7 @@ use crate::receipt::{CommandError, Executed, Receipt};
 use crate::writer::Tap;
 use crate::writer::cache::PAGE;
 use crate::writer::decide::{Decided, Verdict, decide};
+use crate::writer::patience::Patience;
 use crate::writer::prepared::Prepared;
 use crate::writer::run::Writer;
 
@@ -48,6 +49,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         // Counted from when the oldest one was sent: a batch that waited for another one's log gives up sooner.
         let sent = batch.first().map_or_else(Instant::now, |oldest| oldest.request.sent);
         let deadline = sent + self.config.answer_within;
+        let patience = Patience { deadline, shutdown };
+        // A batch that others outrun all the time gives up, too.
+        let outrun_until = patience.for_a_step();
         let mut parts: Vec<Batch<L>> = vec![batch.into()];
         let mut lost_races = 0;
         while let Some(mut part) = parts.pop() {
@@ -56,11 +60,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             }
             let span =
                 tracing::debug_span!("batch", log = L::NAME, commands = part.len(), at = %self.cache.at.position);
-            match self
-                .round(&mut part, lost_races, deadline, shutdown)
-                .instrument(span)
-                .await
-            {
+            match self.round(&mut part, lost_races, patience).instrument(span).await {
                 Round::Settled => {
                     lost_races = 0;
                     parts.push(part);
@@ -69,6 +69,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 Round::Moved => {
                     lost_races += 1;
                     metrics::counter!("callboard_writer_conflicts_total", "log" => L::NAME).increment(1);
+                    if Instant::now() >= outrun_until {
+                        give_up(&mut part, &CommandError::Unavailable);
+                    }
                     parts.push(part);
                 }
                 Round::Refused(1, source, why) => {
@@ -81,54 +84,50 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                     parts.push(second);
                     parts.push(part);
                 }
-                Round::GivenUp(error) => {
-                    part.drain(..)
-                        .for_each(|prepared| answer(Some(prepared), Err(error.clone())));
-                }
+                Round::GivenUp(error) => give_up(&mut part, &error),
             }
         }
         self.cache.evict();
     }
 
-    async fn round(
-        &mut self,
-        part: &mut Batch<L>,
-        lost_races: usize,
-        deadline: Instant,
-        shutdown: &CancellationToken,
-    ) -> Round {
-        if lost_races > 0
-            && let Err(error) = self.follow().await
-        {
-            return self.unavailable(&error, deadline, shutdown).await;
-        }
+    async fn round(&mut self, part: &mut Batch<L>, lost_races: usize, patience: Patience<'_>) -> Round {
         // From the second try on the lock comes first, so that nobody can win the race again.
         let mut locked = None;
         if lost_races > 0 {
-            match self.lock_at_head().await {
+            let followed = self.cache.catch_up(&self.reader);
+            if let Err(error) = patience.read(followed, part, &mut self.requests).await {
+                return self.unavailable(&*error, patience).await;
+            }
+            match patience.briefly(self.lock_at_head()).await {
                 Ok(Some(held)) => locked = Some(held),
                 Ok(None) => return Round::Moved,
-                Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+                Err(error) => return self.unavailable(&*error, patience).await,
             }
         }
         let reads: Vec<_> = part
             .iter()
             .flat_map(|prepared| prepared.reads.streams.iter().cloned())
             .collect();
-        let unreadable = match self.cache.load(&self.store, reads.into_iter()).await {
+        let loaded = self.cache.load(&self.reader, reads.into_iter());
+        let loaded = match &locked {
+            // Whoever else wants to append waits for the lock meanwhile.
+            Some(_) => patience.briefly(loaded).await,
+            None => patience.read(loaded, part, &mut self.requests).await,
+        };
+        let unreadable = match loaded {
             Ok(Some(unreadable)) => unreadable,
             Ok(None) => return Round::Moved,
             Err(error) => {
                 // Nobody else waits for the lock while this one waits for the log.
                 drop(locked);
-                return self.unavailable(&error, deadline, shutdown).await;
+                return self.unavailable(&*error, patience).await;
             }
         };
         let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
         if decided.overlay.events.is_empty() && decided.keys.is_empty() {
-            return self.confirm(part, decided, locked.is_some(), deadline, shutdown).await;
+            return self.confirm(part, decided, locked.is_some(), patience).await;
         }
-        self.append(part, decided, locked, deadline, shutdown).await
+        self.append(part, decided, locked, patience).await
     }
 
     /// A batch that records nothing is an answer on a state: the head confirms it.
@@ -137,14 +136,13 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         part: &mut Batch<L>,
         decided: Decided<L>,
         locked: bool,
-        deadline: Instant,
-        shutdown: &CancellationToken,
+        patience: Patience<'_>,
     ) -> Round {
         if !locked {
-            match self.store.head().await {
+            match patience.briefly(self.store.head()).await {
                 Ok(head) if head == self.cache.at => {}
                 Ok(_) => return Round::Moved,
-                Err(error) => return self.unavailable(&error, deadline, shutdown).await,
+                Err(error) => return self.unavailable(&*error, patience).await,
             }
         }
         answer_all(part, decided.verdicts);
@@ -156,8 +154,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         part: &mut Batch<L>,
         mut decided: Decided<L>,
         locked: Option<S::Locked>,
-        deadline: Instant,
-        shutdown: &CancellationToken,
+        patience: Patience<'_>,
     ) -> Round {
         let append = Append {
             expected: self.cache.at,
@@ -165,10 +162,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             keys: std::mem::take(&mut decided.keys),
         };
         let taken = decided.verdicts.len();
-        match self
-            .append_until_definite(&append, locked, part, deadline, shutdown)
-            .await
-        {
+        match self.append_until_definite(&append, locked, part, patience).await {
             Ok(Appended::Done { recorded_at }) => {
                 let recorded: Arc<[Recorded]> = append.recorded(recorded_at).collect();
                 let at = recorded.last().map_or(self.cache.at, Recorded::checkpoint);
@@ -219,23 +213,24 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     }
 
     /// Nothing was sent: try again until the deadline.
-    async fn unavailable(
-        &self,
-        error: &(dyn std::error::Error + Send + Sync),
-        deadline: Instant,
-        shutdown: &CancellationToken,
-    ) -> Round {
+    async fn unavailable(&self, error: &(dyn std::error::Error + Send + Sync), patience: Patience<'_>) -> Round {
         tracing::warn!(
             log = L::NAME,
             error = crate::error_chain(error),
             "the log can't be reached"
         );
-        if Instant::now() >= deadline || shutdown.is_cancelled() {
+        if patience.is_over() || patience.shutdown.is_cancelled() {
             return Round::GivenUp(CommandError::Unavailable);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         Round::Again
     }
+}
+
+/// Answers all that is left of a batch.
+fn give_up<L: Log>(part: &mut Batch<L>, error: &CommandError) {
+    part.drain(..)
+        .for_each(|prepared| answer(Some(prepared), Err(error.clone())));
 }
 
 fn refused(source: &Source, why: Why) -> CommandError {

@@ -201,6 +201,12 @@ fn receipt_is_in_the_log(answer: &Result<Executed, CommandError>, events: &[Reco
     }
 }
 
+async fn follow(writer: &mut Tested) {
+    let never = CancellationToken::new();
+    let followed = support::soon(writer.follow(&never)).await;
+    followed.expect("no shutdown").expect("nothing fails here");
+}
+
 /// Loses the last events, whole commands of them: an append is all or nothing.
 async fn put_back(log: &FaultyLog, lost: usize) {
     let events = all(&log.inner).await;
@@ -240,7 +246,7 @@ async fn random(cached_streams: usize, steps: Vec<Step>) {
                 log.take_long(latencies);
                 run.both(&log, &mut writers, asked).await;
             }
-            Step::Follow(who) => writers[who].follow().await.expect("nothing fails here"),
+            Step::Follow(who) => follow(&mut writers[who]).await,
             Step::Restart(who) => writers[who] = new(),
             Step::Land => log.land().await,
             Step::PutBack(lost) => {
@@ -254,7 +260,7 @@ async fn random(cached_streams: usize, steps: Vec<Step>) {
     }
     log.land().await;
     for writer in &mut writers {
-        support::soon(writer.follow()).await.expect("nothing fails here");
+        follow(writer).await;
         assert_eq!(
             writer.cache.at.position.get(),
             log.length(),

@@ -182,14 +182,48 @@ async fn a_command_that_no_route_takes_waits_with_what_is_behind_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_of_a_command_is_kept_and_the_others_go_on() {
-    let note = |text: &str| ("Note", json!({"account": "a", "text": text, "copies": 1}));
-    let (log, writer, store) = with_pending(&[deposit(1), note("decide panics"), deposit(2)]).await;
-    dispatcher(&store, &writer)
-        .run_once()
-        .await
-        .expect_err("one is at fault");
+    let (log, writer, store) = with_pending(&[deposit(1), faulty(), deposit(2)]).await;
+    let dispatcher = dispatcher(&store, &writer);
+    assert_eq!(dispatcher.run_once().await.expect("two are answered"), 2);
     assert_eq!(pending(&store).await.len(), 1);
     assert_eq!(deposits(&log).await.len(), 2);
+    assert_eq!(*dispatcher.stuck().borrow(), 1);
+    // Whoever deals with it, it is forgotten.
+    store.answered(&[(Position::new(3), 0)]).await.expect("it is deleted");
+    assert_eq!(dispatcher.run_once().await.expect("nothing to do"), 0);
+    assert_eq!(*dispatcher.stuck().borrow(), 0);
+    writer.stop().await;
+}
+
+/// A command whose decision panics.
+fn faulty() -> (&'static str, serde_json::Value) {
+    ("Note", json!({"account": "a", "text": "decide panics", "copies": 1}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_commands_are_at_fault_they_hold_up_nobody_and_are_tried_less_and_less_often() {
+    let mut commands = vec![faulty(); 300];
+    commands.extend((1..=300).map(deposit));
+    let (log, writer, store) = with_pending(&commands).await;
+    let dispatcher = dispatcher(&store, &writer);
+    let stuck = dispatcher.stuck();
+    let shutdown = CancellationToken::new();
+    let began = tokio::time::Instant::now();
+    let task = tokio::spawn(dispatcher.run(shutdown.clone()));
+    until(|| *stuck.borrow() == 300 && log.length() == 301).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let deposited: Vec<_> = deposits(&log).await.into_iter().map(|(_, amount)| amount).collect();
+    assert_eq!(deposited, (1..=300).collect::<Vec<_>>(), "in order");
+    assert_eq!(pending(&store).await.len(), 300, "kept");
+    // Each window of them is one look for their keys, and two windows hold all. In the second ten seconds
+    // they are tried once.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let before = log.calls(Step::Append);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let asked = log.calls(Step::Append) - before;
+    assert!((1..=4).contains(&asked), "{asked}");
+    shutdown.cancel();
+    soon(task).await.expect("it ends");
     writer.stop().await;
 }
 

@@ -316,3 +316,60 @@ async fn two_supervised_replicas_on_one_store_apply_each_event_once() {
     first.stop().await;
     second.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_for_ever_says_so_until_it_goes_on() {
+    let (log, _, store, _) = with_past(3).await;
+    let bus = MemoryBus::new();
+    let mut running = run(&store, &log, bus.queue());
+    running.at(3).await;
+    running.until(|status| status.mode == Mode::Live).await;
+    store.next_runs(vec![Trouble::Away; 40]);
+    let fresh = put(&log, &past(2)[1..]).await;
+    bus.recorded(&fresh.into());
+    running.until(|status| status.failing.is_some()).await;
+    let patience = Duration::from_secs(10);
+    assert!(running.status.borrow().suffers_for(patience).is_none(), "not yet");
+    let since = Instant::now();
+    until(|| running.status.borrow().suffers_for(patience).is_some()).await;
+    assert_eq!(
+        since.elapsed().as_secs(),
+        10,
+        "without a break, whatever works in between"
+    );
+    assert_eq!(running.status.borrow().mode, Mode::Live);
+    assert!(
+        running
+            .status
+            .borrow()
+            .failing
+            .as_ref()
+            .is_some_and(|failing| failing.reason.contains("away"))
+    );
+    running.at(4).await;
+    assert!(running.status.borrow().failing.is_none(), "it goes on");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deaf_feed_is_not_well_until_it_delivers() {
+    let (log, _, store, _) = with_past(1).await;
+    let broker = Broker::new([]);
+    let mut running = run(&store, &log, broker.clone());
+    running.until(|status| status.mode == Mode::Live).await;
+    let mut length = 1;
+    while running.status.borrow().deaf.is_none() {
+        length += 1;
+        put(&log, &past(2)[1..]).await;
+        running.at(length).await;
+    }
+    until(|| broker.tried().len() == 2 && running.status.borrow().mode == Mode::Live).await;
+    assert!(running.status.borrow().failing.is_none(), "it goes on from the log");
+    let patience = Duration::from_secs(10);
+    until(|| running.status.borrow().suffers_for(patience).is_some()).await;
+    let last = all(&log).await.pop();
+    broker.deliver(delivered(&last));
+    running.until(|status| status.deaf.is_none()).await;
+    assert!(running.status.borrow().suffers_for(Duration::ZERO).is_none());
+    running.stop().await;
+}

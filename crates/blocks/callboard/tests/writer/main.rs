@@ -9,6 +9,7 @@ mod keys;
 mod neighbours;
 mod outcomes;
 mod races;
+mod reads;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
