@@ -141,7 +141,9 @@ fn serve(
     let outcome = match request {
         "@kill-broker" => rabbitmq.restart_broker(false, run, signals),
         "@wipe-broker" => rabbitmq.restart_broker(true, run, signals),
-        "@stop-database" => postgres.restart_database(run, signals),
+        "@stop-database" => postgres
+            .stop_database(run)
+            .and_then(|()| postgres.start_database(run, signals)),
         _ => bail!("nobody knows {request}"),
     };
     let answer = outcome.map_or_else(|error| format!("{error:#}").replace('\n', " "), |()| "done".to_owned());

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::find::Need;
 use crate::{bench, chaos, check, node, run, services, signals::Signals, test, up};
 
 #[derive(Parser)]
@@ -42,8 +43,10 @@ enum Command {
         #[command(flatten)]
         finding: Finding,
     },
-    /// Start a RabbitMQ node for tests that break it: its URL on stdout, then orders on stdin
+    /// Start a server for tests that break it: its URL on stdout, then orders on stdin
     Node {
+        /// Which one
+        server: Need,
         #[command(flatten)]
         finding: Finding,
     },
@@ -98,7 +101,7 @@ pub fn main() -> ExitCode {
         Command::Down => run::down(),
         Command::Test { finding, args } => test::run(finding, &args, &signals),
         Command::Services { finding } => services::run(finding, &signals),
-        Command::Node { finding } => node::run(finding, &signals),
+        Command::Node { server, finding } => node::run(server, finding, &signals),
         Command::Chaos { finding, injecting } => chaos::run(finding, &injecting, &signals),
         Command::Bench { finding, args } => bench::run(finding, &args, &signals),
         Command::Check => check::run(),

@@ -5,7 +5,7 @@
 //! cargo xtask down       end what `up`, `test` or `services` left running, and only that
 //! cargo xtask test       all tests, with PostgreSQL and RabbitMQ brought up if need be
 //! cargo xtask services   just the two servers, with empty data, until Ctrl-C
-//! cargo xtask node       a RabbitMQ node for tests that break it, which say on stdin how
+//! cargo xtask node       a server for tests that break it, which say on stdin how
 //! cargo xtask chaos      faults into the real pair under load: is anything lost, doubled or out of order?
 //! cargo xtask bench      how fast the real binaries are, beside what does the same without Callboard
 //! cargo xtask check      formatting, lints and documentation

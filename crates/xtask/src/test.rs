@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::Finding;
+use crate::find::Need;
 use crate::node;
 use crate::process;
 use crate::run::Run;
@@ -17,11 +18,13 @@ use crate::workspace;
 pub fn run(finding: Finding, args: &[String], signals: &Signals) -> Result<ExitCode> {
     let mut run = Run::begin("test", signals)?;
     let servers = servers::bring_up(finding, Purpose::Tests, &mut run, signals)?;
-    if needs_node(args)
-        && let Err(error) = node::install(finding)
-    {
-        // Those tests fail and say so; the others needn't wait for it.
-        eprintln!("warning: {error:#}");
+    if needs_nodes(args) {
+        for need in Need::ALL {
+            if let Err(error) = node::install(need, finding) {
+                // Those tests fail and say so; the others needn't wait for it.
+                eprintln!("warning: {error:#}");
+            }
+        }
     }
     let nextest = has_nextest();
     // Arguments select; doctests can't be selected in the runner's language, so they belong to the whole only.
@@ -53,12 +56,12 @@ fn runner(servers: &Servers, nextest: bool, args: &[String]) -> Command {
     command
 }
 
-/// Whether the tests that break a node of their own may be among these.
-fn needs_node(args: &[String]) -> bool {
+/// Whether the tests that break servers of their own may be among these.
+fn needs_nodes(args: &[String]) -> bool {
     args.is_empty()
         || args
             .iter()
-            .any(|arg| arg.contains("broker_node") || arg.contains("conformance"))
+            .any(|arg| arg.contains("_node") || arg.contains("conformance"))
 }
 
 fn selects_packages(args: &[String]) -> bool {

@@ -30,8 +30,16 @@ impl TestDatabase {
     /// # Panics
     /// When the server can't be reached or the migrations fail: a test without its database fails.
     pub async fn create() -> Self {
-        let template = template().await;
-        let (admin, mut connection) = admin().await;
+        Self::create_on(&server()).await
+    }
+
+    /// As [`TestDatabase::create`], on the server of this URL.
+    ///
+    /// # Panics
+    /// When the server can't be reached or the migrations fail.
+    pub async fn create_on(server: &str) -> Self {
+        let template = template(server).await;
+        let (admin, mut connection) = admin(server).await;
         let name = format!("callboard_test_{}", Uuid::new_v4().simple());
         run(&mut connection, &format!("create database {name} template {template}")).await;
         connection.close().await.expect("the server says good-bye");
@@ -43,7 +51,7 @@ impl TestDatabase {
     /// # Panics
     /// When the server can't be reached.
     pub async fn create_empty() -> Self {
-        let (admin, mut connection) = admin().await;
+        let (admin, mut connection) = admin(&server()).await;
         let name = format!("callboard_test_{}", Uuid::new_v4().simple());
         run(&mut connection, &format!("create database {name} template template0")).await;
         connection.close().await.expect("the server says good-bye");
@@ -180,11 +188,15 @@ async fn drop_database(admin: &PgConnectOptions, name: &str) -> Result<(), Postg
     Ok(())
 }
 
-async fn admin() -> (PgConnectOptions, PgConnection) {
-    let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_ADMIN_URL.into());
+/// The server that tests share.
+fn server() -> String {
+    std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_ADMIN_URL.into())
+}
+
+async fn admin(server: &str) -> (PgConnectOptions, PgConnection) {
     // The database in the URL may not exist yet; the maintenance database always does.
-    let admin = options(&url)
-        .expect("DATABASE_URL is a Postgres URL")
+    let admin = options(server)
+        .expect("the server's URL is one of Postgres")
         .database("postgres");
     let connection = patiently(&admin).await;
     (admin, connection)
@@ -201,7 +213,7 @@ async fn patiently(options: &PgConnectOptions) -> PgConnection {
             {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            Err(error) => panic!("the server of DATABASE_URL can't be reached: {error}"),
+            Err(error) => panic!("the tests' server can't be reached: {error}"),
         }
     }
 }
@@ -214,9 +226,9 @@ async fn run(connection: &mut PgConnection, statements: &str) {
 }
 
 /// The migrated database that tests' databases are copies of: one for each schema, made once.
-async fn template() -> String {
+async fn template(server: &str) -> String {
     let name = format!("callboard_template_{}", fingerprint());
-    let (admin, mut connection) = admin().await;
+    let (admin, mut connection) = admin(server).await;
     // Freed with the connection; the key is arbitrary and ours.
     run(&mut connection, "select pg_advisory_lock(4027220717)").await;
     let exists: Result<bool, _> = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")

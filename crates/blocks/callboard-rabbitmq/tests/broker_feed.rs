@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use callboard::memory::MemoryLog;
 use callboard::subscription::{Connect, Delivery, Feed, Foreign};
@@ -11,7 +11,7 @@ use callboard_rabbitmq::testing::{Proxy, Sandbox, amqp_url};
 use callboard_rabbitmq::{QueueFeed, QueueFeeds};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
-use support::{LOG, Outsider, append, hear, soon};
+use support::{LOG, Outsider, SILENCE_NOTICED, append, hear, soon};
 
 const NAME: &str = "products";
 
@@ -231,7 +231,7 @@ async fn a_frozen_broker_is_noticed_within_heartbeats_and_costs_one_attempt() {
         .await
         .expect_err("the broker is silent");
     assert!(
-        frozen.elapsed() < Duration::from_secs(12),
+        frozen.elapsed() < SILENCE_NOTICED,
         "noticed after {:?}",
         frozen.elapsed()
     );

@@ -9,7 +9,7 @@ use callboard::writer::Tap;
 use callboard::{Position, Recorded};
 use callboard_rabbitmq::testing::{Proxy, Sandbox, amqp_url};
 use callboard_rabbitmq::{Relay, RelayConfig, RelayHandle};
-use support::{LOG, MemoryRelayStore, Outsider, append, hear_up_to, soon, until, without_duplicates};
+use support::{LOG, MemoryRelayStore, Outsider, SILENCE_NOTICED, append, hear_up_to, soon, until, without_duplicates};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -134,7 +134,7 @@ async fn a_silent_broker_is_noticed_by_an_idle_relay_within_heartbeats() {
     let frozen = Instant::now();
     until(&handle, "an error", |status| status.last_error.is_some()).await;
     assert!(
-        frozen.elapsed() < Duration::from_secs(6),
+        frozen.elapsed() < SILENCE_NOTICED,
         "noticed after {:?}",
         frozen.elapsed()
     );

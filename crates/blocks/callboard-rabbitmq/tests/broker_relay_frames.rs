@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use callboard::Position;
 use callboard::memory::MemoryLog;
 use callboard::writer::Tap;
@@ -101,6 +103,37 @@ async fn frames_that_no_subscriber_gets_count_as_published_and_as_unroutable() {
 }
 
 /// `published` stands still while a queue that is bound to this exchange rejects.
+/// A queue of an outsider's that rejects whatever comes.
+async fn full_queue(outsider: &Outsider, exchange: &str) -> String {
+    let mut full = FieldTable::default();
+    full.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let queue = outsider.bind_own(exchange, full).await;
+    outsider
+        .publish("", &queue, BasicProperties::default(), b"no room is left")
+        .await;
+    queue
+}
+
+/// As [`full_queue`], of events' own messages, and slower to say so. It goes by itself, should the test fail.
+async fn full_quorum_queue(outsider: &Outsider, sandbox: &Sandbox) -> String {
+    let (queue, events) = (format!("{}.full", sandbox.prefix), sandbox.topology.events());
+    let mut full = FieldTable::default();
+    full.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    full.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    full.insert("x-expires".into(), AMQPValue::LongLongInt(60_000));
+    outsider.declare(&events).await;
+    outsider.declare_queue(&queue, full).await;
+    outsider.bind(&queue, &events).await;
+    for _ in 0..2 {
+        outsider
+            .publish("", &queue, BasicProperties::default(), b"no room is left")
+            .await;
+    }
+    queue
+}
+
 async fn a_negative_confirm_holds_it_up(of_frames: bool) {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
@@ -111,13 +144,7 @@ async fn a_negative_confirm_holds_it_up(of_frames: bool) {
     } else {
         (&events, &frames)
     };
-    let mut full = FieldTable::default();
-    full.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
-    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    let queue = outsider.bind_own(rejecting, full).await;
-    outsider
-        .publish("", &queue, BasicProperties::default(), b"no room is left")
-        .await;
+    let queue = full_queue(&outsider, rejecting).await;
     let (mut heard, mut framed) = (
         outsider.listen(&sandbox).await,
         outsider.listen_to_frames(&sandbox).await,
@@ -151,6 +178,28 @@ async fn a_negative_confirm_of_a_frame_keeps_published_where_it_is() {
 #[tokio::test]
 async fn a_negative_confirm_of_an_events_own_message_keeps_published_where_it_is() {
     a_negative_confirm_holds_it_up(false).await;
+}
+
+#[tokio::test]
+async fn however_much_else_is_confirmed_tries_get_rarer_while_nothing_is_published() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let outsider = Outsider::new().await;
+    // Nobody has bound a queue for frames: the broker confirms them before a quorum queue rejects the rest.
+    let queue = full_quorum_queue(&outsider, &sandbox).await;
+    append(&log, 10).await;
+    let relay = Running::start(&sandbox, &log, &store);
+    until(&relay.handle, "an error", |status| status.last_error.is_some()).await;
+    let mut status = relay.handle.status();
+    // The waits double from 0.2 s on, and each may be cut by half: within 3 s there is time for five tries.
+    let many = status.wait_for(|status| status.publishes > 70);
+    let tried = tokio::time::timeout(Duration::from_secs(3), many).await.is_ok();
+    assert!(!tried, "{:?}", relay.handle.status().borrow());
+    assert!(relay.handle.status().borrow().publishes > 10, "it tries again");
+    outsider.delete_queue(&queue).await;
+    relay.published(10).await;
+    assert_eq!(relay.handle.status().borrow().last_error, None);
+    relay.stop().await;
 }
 
 #[tokio::test]

@@ -3,15 +3,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use support::{Load, World, eventually, get};
+use serde_json::{Value, json};
+use support::{Load, Process, World, eventually, get};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What the contract allows for the end.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How soon another service publishes what a killed one would have.
+const TAKEOVER: Duration = Duration::from_secs(3);
 /// More than an unoptimised binary with all three contexts takes, and less than one whose memory grows with its load.
 const MEMORY_MIB: u64 = 100;
 
@@ -148,4 +150,45 @@ async fn each_service_stays_small_under_load() {
         println!("{}: {peak} MiB at most", service.name);
         assert!(peak < MEMORY_MIB, "{} had {peak} MiB", service.name);
     }
+}
+
+/// Whether this service's relay of the warehouse has the lease.
+async fn leads(service: &Process) -> bool {
+    let (_, ops) = service.addresses().await;
+    let (_, shown) = get(&format!("http://{ops}/readyz?verbose")).await.unwrap();
+    shown.to_string().contains("relay of warehouse: holding the lease")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_services_relay_had_in_flight_is_published_by_another_service_within_three_seconds() {
+    let world = World::new().await;
+    let (one, of_one) = world.started("callboard-command", &["--no-migrate"]).await;
+    let (other, of_other) = world.started("callboard-command", &["--no-migrate"]).await;
+    let (leader, other, of_leader, survivor) = if leads(&one).await {
+        (one, other, of_one, of_other)
+    } else {
+        (other, one, of_other, of_one)
+    };
+    assert!(!leads(&other).await, "one is active");
+    let load = Load::start(&[&of_leader], 16, 1_000);
+    load.answered(200).await;
+    // In the middle of its work.
+    leader.kill();
+    let killed = Instant::now();
+    load.stop().await;
+    let client = reqwest::Client::new();
+    let command = format!("http://{survivor}/warehouse/products/afterwards/increase_quantity");
+    let increase = client.post(command).json(&json!({ "quantity": 10 })).send();
+    assert_eq!(increase.await.unwrap().status(), 200);
+    eventually("everything is published", || async {
+        assert!(killed.elapsed() < TAKEOVER, "not within {TAKEOVER:?}");
+        let head = world.head().await;
+        let published = "select published::text from callboard.relays where log = 'warehouse'";
+        match world.number(published).await {
+            published if published == head => Ok(()),
+            published => Err(format!("{published} of {head}")),
+        }
+    })
+    .await;
+    assert!(leads(&other).await);
 }

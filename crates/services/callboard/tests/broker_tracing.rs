@@ -10,6 +10,7 @@ use callboard::subscription::{Connect, Feed};
 use callboard_rabbitmq::QueueFeeds;
 use serde_json::{Value, json};
 use support::{Process, World, eventually};
+use tickets::ticket_webhook::receiver::Receiver;
 
 const CORRELATION: &str = "followed-everywhere-1";
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -122,10 +123,31 @@ async fn a_request_can_be_followed_to_the_read_table() {
     );
 }
 
+/// Assigns a ticket, which is posted.
+async fn post_a_ticket(http: &str, receiver: &Receiver) {
+    let client = reqwest::Client::new();
+    let post = async |path: &str, body: Value| {
+        let request = client.post(format!("http://{http}/tickets/tickets{path}")).json(&body);
+        let answer = request.header("callboard-roles", "lead").send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let ticket = post("", json!({ "title": "No light" })).await["id"].clone();
+    let assign = format!("/{}/assign_ticket", ticket.as_str().unwrap());
+    post(&assign, json!({ "assignee": "ann" })).await;
+    eventually("it is posted", || async {
+        let received = receiver.received().len();
+        if received > 0 { Ok(()) } else { Err("nothing is".into()) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_key_or_token_is_in_the_logs_at_any_level() {
     const NEVER: [&str; 2] = ["a-key-that-nobody-logs", "a-token-that-nobody-logs"];
+    let receiver = Receiver::start().await;
     let world = World::new().await.with("RUST_LOG", "trace");
+    let world = world.with("TICKET_WEBHOOK_URL", &receiver.url());
+    let world = world.with("TICKET_WEBHOOK_SECRET", "a-webhook-secret-that-nobody-logs");
     let (command, http) = world.started("callboard-command", &["--no-migrate"]).await;
     let (projector, _) = world.started("callboard-projector", &["--no-migrate"]).await;
     let send = |body: Value| {
@@ -144,9 +166,10 @@ async fn no_password_key_or_token_is_in_the_logs_at_any_level() {
         "another command with the same key"
     );
     assert_eq!(send(json!({ "quantity": -1 })).await, 400);
+    post_a_ticket(&http, &receiver).await;
     world.settled().await;
     line(&command, "it says everything", |line| line["level"] == "TRACE").await;
-    // Each of them also looks for passwords in what it said, when it is dropped.
+    // Each of them also looks for passwords and the secret in what it said, when it is dropped.
     for said in [command.stderr(), projector.stderr()] {
         for secret in NEVER {
             let shown = said.lines().find(|line| line.contains(secret));

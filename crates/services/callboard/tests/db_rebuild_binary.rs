@@ -3,8 +3,11 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
-use support::{World, eventually};
+use support::{World, eventually, get};
 
 /// No broker: its address leads nowhere.
 async fn world() -> World {
@@ -144,4 +147,79 @@ async fn an_operator_cancels_a_rebuild_by_hand_and_over_the_admin_api() {
     assert!(detail.contains("no rebuild is under way"), "{detail}");
     increase(&http, 40..41).await;
     assert_eq!(world.products().await.len(), 41, "the view is kept up");
+}
+
+/// Looks at the view until told to stop, in the table and over HTTP: at every moment it is all as it was
+/// before the rebuild, or all as it is afterwards, and then it stays so. How often it looked while it was
+/// as before.
+async fn watch(world: Arc<World>, http: Arc<Mutex<String>>, rows: usize, stop: Arc<AtomicBool>) -> usize {
+    let (mut before, mut rebuilt) = (0, false);
+    while !stop.load(Ordering::SeqCst) {
+        let table: Vec<_> = world.products().await.into_values().collect();
+        rebuilt = all_of_one_build(&table, rows, rebuilt);
+        let url = format!("http://{}/warehouse/products", http.lock().unwrap());
+        // A service that was killed answers nothing.
+        if let Ok((status, shown)) = get(&url).await {
+            assert_eq!(status, 200, "{shown}");
+            let rows_shown = shown.as_array().unwrap().iter();
+            let quantities: Vec<_> = rows_shown.map(|row| row["quantity"].as_i64().unwrap()).collect();
+            rebuilt = all_of_one_build(&quantities, rows, rebuilt);
+        }
+        before += usize::from(!rebuilt);
+    }
+    before
+}
+
+fn all_of_one_build(quantities: &[i64], rows: usize, rebuilt: bool) -> bool {
+    assert_eq!(quantities.len(), rows, "{quantities:?}");
+    let is = |quantity| quantities.iter().all(|shown| *shown == quantity);
+    assert!(is(1) || (is(7) && !rebuilt), "{quantities:?}");
+    is(1)
+}
+
+/// How far the rebuild is; `None` when there is none.
+fn rebuilt_up_to(world: &World) -> Option<u64> {
+    products(world)["rebuild"]["position"].as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_killed_half_way_through_a_rebuild_goes_on_where_it_was_and_reads_see_nothing_of_it() {
+    const ROWS: u32 = 40;
+    let world = Arc::new(world().await);
+    let (service, http) = world.started("callboard-command", &["--no-migrate"]).await;
+    increase(&http, 0..ROWS).await;
+    // So that what was there before can be told from what is built.
+    world
+        .database
+        .execute("update warehouse.products set quantity = 7")
+        .await;
+    let (http, stop) = (Arc::new(Mutex::new(http)), Arc::new(AtomicBool::new(false)));
+    let watching = tokio::spawn(watch(world.clone(), http.clone(), ROWS as usize, stop.clone()));
+    world.callboard_json(&["projections", "rebuild", "warehouse.products", "--throttle", "8"]);
+    eventually("it is half-way", || async {
+        match rebuilt_up_to(&world) {
+            Some(position) if position >= 16 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    service.kill();
+    let was = rebuilt_up_to(&world).unwrap();
+    assert!(was < u64::from(ROWS), "it was half-way at {was}");
+    let (_service, address) = world.started("callboard-command", &["--no-migrate"]).await;
+    *http.lock().unwrap() = address;
+    eventually("it is rebuilt", || async {
+        match rebuilt_up_to(&world) {
+            Some(position) => {
+                assert!(position >= was, "it began anew: {position} after {was}");
+                Err(format!("at {position}"))
+            }
+            None => Ok(()),
+        }
+    })
+    .await;
+    assert!(world.products().await.into_values().all(|quantity| quantity == 1));
+    stop.store(true, Ordering::SeqCst);
+    let looks = watching.await.unwrap();
+    assert!(looks > 10, "only {looks} looks");
 }

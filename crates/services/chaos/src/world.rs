@@ -29,6 +29,9 @@ pub fn subscribers() -> Vec<(&'static str, &'static str)> {
     [SUBSCRIBERS, HANDLERS, &[(LOG, "tally")]].concat()
 }
 
+/// What posts carry, and no log may show.
+const WEBHOOK_SECRET: &str = "a-webhook-secret-that-nobody-logs";
+
 /// How many replicas each service has.
 const REPLICAS: usize = 2;
 
@@ -201,6 +204,7 @@ async fn service(place: Place, database: &TestDatabase, sandbox: &Sandbox, logs:
         set(&format!("{kind}_HTTP_ADDR"), &http.to_string()),
         set(&format!("{kind}_OPS_ADDR"), &ops.to_string()),
         set("TICKET_WEBHOOK_URL", &webhook),
+        set("TICKET_WEBHOOK_SECRET", WEBHOOK_SECRET),
         set("LOG_FORMAT", "json"),
         set("RUST_LOG", "info"),
     ];
@@ -226,6 +230,11 @@ pub(crate) async fn database_proxy(url: &str) -> Result<(Proxy, String)> {
     let proxy = Proxy::in_front_of(&host, url.port().unwrap_or(5432)).await;
     url.set_host(Some("127.0.0.1")).context("a URL takes a host")?;
     ensure!(url.set_port(Some(proxy.port())).is_ok(), "a URL takes a port");
+    if url.password().is_none() {
+        // A server that asks for none doesn't mind one, and then there is one that may not be logged.
+        let set = url.set_password(Some("a-password-that-nobody-logs"));
+        ensure!(set.is_ok(), "a URL takes a password");
+    }
     Ok((proxy, url.into()))
 }
 

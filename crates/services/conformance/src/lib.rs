@@ -8,6 +8,7 @@ pub mod finance;
 pub mod history;
 pub mod load;
 pub mod model;
+pub mod node;
 pub mod proxy;
 pub mod random;
 pub mod raw;
@@ -18,5 +19,6 @@ pub mod transcript;
 
 pub use answer::Answer;
 pub use api::{Api, Who};
+pub use node::Node;
 pub use system::{System, Topology};
 pub use transcript::Transcript;

@@ -125,8 +125,13 @@ pub struct Ground {
 impl Ground {
     /// A database and a prefix of its own.
     pub async fn new() -> Self {
+        Self::on(TestDatabase::create().await)
+    }
+
+    /// This database, and a prefix of its own.
+    pub fn on(database: TestDatabase) -> Self {
         Self {
-            database: TestDatabase::create().await,
+            database,
             sandbox: Sandbox::new(&[SUBSCRIBERS, HANDLERS].concat()),
             clock: HostClock::new(),
             handlers: HandlerSettings::default(),

@@ -57,7 +57,7 @@ async fn a_queue_that_is_deleted_while_consumed_is_declared_again() {
         .await;
         outsider.delete_queue(&queue).await;
         load(&system.api, "deleted", 50).await;
-        within(Duration::from_secs(10), "it is declared again", async || {
+        within(Duration::from_secs(5), "it is declared again", async || {
             outsider.consumers(&queue).await.filter(|consumers| *consumers > 0)
         })
         .await;

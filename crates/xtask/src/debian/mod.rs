@@ -70,9 +70,14 @@ impl Own {
         self.server.signal_group(Signal::CONT);
     }
 
-    /// Stops PostgreSQL at once, and starts it again.
-    pub fn restart_database(&mut self, run: &mut Run, signals: &Signals) -> Result<()> {
-        postgres::restart(&mut self.server, &self.address, run, signals)
+    /// Stops PostgreSQL at once, in the middle of everything.
+    pub fn stop_database(&mut self, run: &mut Run) -> Result<()> {
+        postgres::stop(&mut self.server, run)
+    }
+
+    /// Starts PostgreSQL again, and waits until it lets us in.
+    pub fn start_database(&mut self, run: &mut Run, signals: &Signals) -> Result<()> {
+        postgres::start_again(&mut self.server, &self.address, run, signals)
     }
 }
 

@@ -94,10 +94,14 @@ pub fn start(
     Ok((server, address.with_path("callboard")))
 }
 
-/// Stops the server at once, in the middle of everything, and starts it again.
-pub fn restart(server: &mut Server, address: &Address, run: &mut Run, signals: &Signals) -> Result<()> {
+/// Stops the server at once, in the middle of everything.
+pub fn stop(server: &mut Server, run: &mut Run) -> Result<()> {
     // Its own processes end when the first one says so: killed with it, they would leave memory behind.
-    server.quit(run)?;
+    server.quit(run)
+}
+
+/// Starts the server once it has stopped, and waits until it lets us in.
+pub fn start_again(server: &mut Server, address: &Address, run: &mut Run, signals: &Signals) -> Result<()> {
     server.start_again(run)?;
     await_ready(server, &address.with_path("postgres"), signals)
 }

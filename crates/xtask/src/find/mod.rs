@@ -3,17 +3,19 @@
 use std::fmt;
 
 use anyhow::{Result, anyhow, bail};
+use clap::ValueEnum;
 
 use crate::address::Address;
 use crate::cli::Finding;
 use crate::probe::Fault;
 
 /// A server that we can't do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Need {
     /// The log and the views.
     Postgres,
     /// The broker.
+    #[value(name = "rabbitmq")]
     RabbitMq,
 }
 

@@ -30,7 +30,7 @@ pub struct RelayStatus {
     pub reads: u64,
     /// Why the broker blocks, while it does.
     pub blocked: Option<String>,
-    /// What went wrong last; `None` as soon as something is confirmed again.
+    /// What went wrong last; `None` as soon as everything of an event is confirmed again.
     pub last_error: Option<String>,
 }
 

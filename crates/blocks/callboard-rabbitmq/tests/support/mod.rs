@@ -27,6 +27,8 @@ use uuid::Uuid;
 pub const LOG: &str = "warehouse";
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// With a heartbeat every second: silence is a loss after two, for which lapin looks every half; half of one for us.
+pub const SILENCE_NOTICED: Duration = Duration::from_secs(3);
 
 /// `future` within the tests' patience.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -219,6 +221,16 @@ impl Outsider {
         let queue = declared.unwrap().name().to_string();
         self.bind(&queue, exchange).await;
         queue
+    }
+
+    /// A durable queue.
+    pub async fn declare_queue(&self, queue: &str, arguments: FieldTable) {
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        let declared = self.channel.queue_declare(queue.into(), options, arguments).await;
+        declared.unwrap();
     }
 
     /// Consumes a queue without acknowledging.

@@ -12,6 +12,8 @@ use super::{Process, eventually, ready};
 
 /// What no log may show.
 const PASSWORD: &str = "correct-horse-battery-staple";
+/// What no log may show of what a test sets, either.
+const SECRET: [&str; 2] = ["TICKET_WEBHOOK_SECRET", "CALLBOARD_TOKEN_KEY"];
 /// A subscriber of a test's own.
 const OBSERVER: (&str, &str) = ("warehouse", "observer");
 
@@ -102,7 +104,17 @@ impl World {
 
     /// Starts a service.
     pub fn start(&self, name: &str, args: &[&str]) -> Process {
-        Process::start(name, args, &self.environment(), &[PASSWORD, "guest:guest"])
+        Process::start(name, args, &self.environment(), &self.secrets())
+    }
+
+    /// What no output may show.
+    fn secrets(&self) -> Vec<&str> {
+        let set = self
+            .environment
+            .iter()
+            .filter(|(name, _)| SECRET.contains(&name.as_str()));
+        let set = set.map(|(_, value)| value.as_str());
+        [PASSWORD, "guest:guest"].into_iter().chain(set).collect()
     }
 
     /// Starts a service and waits until it is ready; its public address with it.
@@ -118,10 +130,10 @@ impl World {
         let output = super::run("callboard", args, &self.environment());
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it speaks UTF-8");
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        assert!(
-            !format!("{stdout}{stderr}").contains(PASSWORD),
-            "{args:?} shows the password"
-        );
+        let said = format!("{stdout}{stderr}");
+        for secret in self.secrets() {
+            assert!(!said.contains(secret), "{args:?} shows {secret:?}");
+        }
         (output.status.code().expect("it exits"), stdout, stderr)
     }
 

@@ -6,6 +6,7 @@ mod log;
 mod posts;
 #[cfg(test)]
 mod sample;
+mod secrets;
 mod settle;
 mod stores;
 mod tables;
@@ -110,6 +111,7 @@ async fn look(world: &World) -> Result<Checked> {
     let of_finance = context::<Finance>(world, fees::is_own, findings).await?;
     fees::check(&of_finance, findings);
     stores::check(world, findings).await?;
+    secrets::check(world, findings)?;
     checked.events = events.len() + of_tickets.len() + of_finance.len();
     checked.notifications = warehouse::notifications(&events).count();
     checked.fees = fees::fees(&of_finance).count();

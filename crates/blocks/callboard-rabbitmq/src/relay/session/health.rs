@@ -27,7 +27,10 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         metrics::counter!("callboard_relay_unroutable_total", "log" => self.relay.log).increment(unroutable);
         self.relay.shared.status.send_modify(|status| {
             status.unroutable += unroutable;
-            status.last_error = None;
+            // A frame whose events' own messages are rejected is confirmed at every try: no sign that all is well.
+            if confirmed.events > 0 {
+                status.last_error = None;
+            }
         });
     }
 
