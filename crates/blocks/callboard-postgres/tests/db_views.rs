@@ -5,12 +5,15 @@ mod common;
 use callboard::contract::{ItemEvent, ItemFact, Items, ItemsLog};
 use callboard::log::{LogStore, NewEvent};
 use callboard::relay::RelayStore;
-use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError};
-use callboard::{Checkpoint, Position, Recorded};
+use callboard::subscription::{Applied, Lock, Runner, Subscriber, SubscriberError};
+use callboard::{Checkpoint, Position, Projection, Recorded};
 use callboard_postgres::testing::TestDatabase;
-use callboard_postgres::{Database, PgProjection, PgRelayStore, PgView, pause_subscriber, resume_subscriber};
+use callboard_postgres::{
+    Database, PgProjection, PgRebuild, PgRelayStore, PgView, RebuildStep, pause_subscriber, resume_subscriber,
+};
 use common::{
-    NewerItems, all_items, append, apply_all, event, fact, filled, items_database, items_log, put, record, shelves,
+    NewerItems, all_items, append, apply_all, event, eventually, fact, filled, items_database, items_log, put, record,
+    shelves,
 };
 use tokio::time::Instant;
 
@@ -157,7 +160,7 @@ async fn events_of_a_lost_timeline_are_never_applied() {
 }
 
 #[tokio::test]
-async fn a_newer_version_builds_a_short_log_at_once_and_the_older_one_stands_by() {
+async fn a_newer_version_builds_also_a_short_log_beside_the_table_that_is_read_and_then_the_older_one_stands_by() {
     let database = items_database().await;
     let (connections, log, mut older) = filled(&database, 3).await;
     older.start().await.expect("it starts");
@@ -166,6 +169,14 @@ async fn a_newer_version_builds_a_short_log_at_once_and_the_older_one_stands_by(
         .execute("insert into contract.items values ('stray', 1, '', 1, 1, null, now())")
         .await;
     let mut newer = PgProjection::<NewerItems>::new(&connections);
+    let before = shelves(&database).await;
+    let outcome = newer.start().await;
+    assert!(
+        matches!(outcome, Err(SubscriberError::Rebuilding { .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(shelves(&database).await, before, "it is read as before");
+    rebuilt::<NewerItems>(&connections).await;
     assert_eq!(newer.start().await.expect("it starts").position, Position::new(3));
     assert_eq!(
         shelves(&database).await,
@@ -187,22 +198,39 @@ async fn a_newer_version_builds_a_short_log_at_once_and_the_older_one_stands_by(
 }
 
 #[tokio::test]
-async fn a_short_log_with_an_event_that_cannot_be_folded_is_built_up_to_it() {
+async fn the_table_of_a_short_log_with_an_event_that_cannot_be_folded_never_shrinks() {
     for label in ["poison", "unstorable"] {
         let database = items_database().await;
         let connections = database.connect();
         let log = items_log(&connections);
         record(&log, vec![put("a", 1, "good"), put("b", 1, label), put("c", 1, "good")]).await;
-        let mut projection = PgProjection::<Items>::new(&connections);
-        projection.start().await.expect("it starts");
+        let mut runner = Runner::new(PgProjection::<Items>::new(&connections), log);
+        runner.catch_up(Lock::Wait).await.expect("it goes on");
         database.execute("update callboard.checkpoints set version = 0").await;
+        let mut projection = PgProjection::<Items>::new(&connections);
+        let outcome = projection.start().await;
+        assert!(
+            matches!(outcome, Err(SubscriberError::Rebuilding { .. })),
+            "{label}: {outcome:?}"
+        );
+        let all_but_one = ["a good 1", "c good 1"];
+        assert_eq!(shelves(&database).await, all_but_one, "{label}: it is read as before");
+        rebuilt::<Items>(&connections).await;
         assert_eq!(
             projection.start().await.expect("it starts again").position,
-            Position::new(1),
-            "{label}: what is left is for the engine"
+            Position::new(3)
         );
-        assert_eq!(shelves(&database).await, ["a good 1"]);
+        assert_eq!(shelves(&database).await, all_but_one, "{label}: it is parked again");
     }
+}
+
+/// Brings a rebuild to its end.
+async fn rebuilt<P: Projection>(connections: &Database) {
+    let mut rebuild = PgRebuild::<P>::new(connections);
+    eventually("it swaps", async || {
+        matches!(rebuild.run_once().await, Ok(RebuildStep::Swapped { .. }))
+    })
+    .await;
 }
 
 #[tokio::test]

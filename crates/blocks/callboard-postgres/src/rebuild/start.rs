@@ -1,5 +1,5 @@
-//! What a projection does that has no checkpoint of its VERSION: it builds a short log at once, and
-//! asks for a rebuild otherwise.
+//! What a projection does that has no checkpoint of its VERSION: without any, and with a short log, it
+//! builds its table at once; otherwise it asks for a rebuild.
 
 use std::time::Duration;
 
@@ -32,7 +32,9 @@ pub(crate) async fn prepare<P: Projection>(pool: &PgPool, table: &Table) -> Resu
         .bind("projection")
         .execute(&mut *connection)
         .await?;
-    if head(&mut connection, P::Log::NAME).await? <= BATCH_MAX_EVENTS as u64 {
+    // A table that is read is never built in place: its readers would see what can't be folded missing.
+    let is_read = matches!(stored, Stored::At { .. });
+    if !is_read && head(&mut connection, P::Log::NAME).await? <= BATCH_MAX_EVENTS as u64 {
         return build::<P>(&mut connection, table).await;
     }
     begin(&mut connection, P::Log::NAME, P::NAME, version_of::<P>(), None, false).await?;

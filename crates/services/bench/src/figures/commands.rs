@@ -1,6 +1,7 @@
 //! Commands a second, their latency and what they cost, beside the simplest honest service and `pgbench`.
 
 use anyhow::Result;
+use futures::future::try_join_all;
 
 use super::pgbench;
 use crate::load::closed;
@@ -74,13 +75,15 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
     }
     hot(options, table, &service, &simplest).await?;
     groups(options, table, &ours, &service).await?;
-    beside_the_pair(options, table, &ours, &service).await?;
+    // One after the other: Postgres has a hundred connections for all of them.
+    simplest.stop().await?;
+    beside_the_pair(options, table, &service).await?;
+    on_one_log(options, table, &ours, &service).await?;
     table.alone(
         "memory of the command service, MB",
         &Figure(vec![machine::peak_memory(service.pid)]),
     );
-    service.stop().await?;
-    simplest.stop().await
+    service.stop().await
 }
 
 /// One product instead of many.
@@ -128,29 +131,21 @@ async fn groups(options: &Options, table: &mut Table, ours: &Deployment, service
 }
 
 /// With the projector beside it, and the relay publishing to its queues.
-async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment, alone: &Service) -> Result<()> {
+async fn beside_the_pair(options: &Options, table: &mut Table, alone: &Service) -> Result<()> {
     eprintln!("commands: the whole pair");
     let (pair, framed) = (Deployment::new().await?, Deployment::new().await?);
     let (command, projector) = (pair.start(Kind::Command).await?, pair.start(Kind::Projector).await?);
     let frames_alone = [("CALLBOARD_EVENT_MESSAGES", "off")];
     let framing = framed.start_with(Kind::Command, &frames_alone).await?;
     let following = framed.start(Kind::Projector).await?;
-    let second = ours.start(Kind::Command).await?;
     let (mut both, mut frames, mut one) = (Taken::default(), Taken::default(), Taken::default());
-    let mut two = Figure::default();
     for _ in 0..options.runs {
         both.take(options, &command, USUAL, PRODUCTS).await?;
         frames.take(options, &framing, USUAL, PRODUCTS).await?;
         one.take(options, alone, USUAL, PRODUCTS).await?;
-        let halves = tokio::join!(
-            closed(alone.http, USUAL / 2, PRODUCTS, options.time()),
-            closed(second.http, USUAL / 2, PRODUCTS, options.time()),
-        );
-        two.take(halves.0?.rate + halves.1?.rate);
     }
-    let first = alone.http;
-    let alone = "the command service alone";
-    table.row("commands/s with the whole pair", &both.rate, alone, &one.rate);
+    let beside = "the command service alone";
+    table.row("commands/s with the whole pair", &both.rate, beside, &one.rate);
     let without = "with a message per event, too";
     table.row(
         "commands/s with the whole pair, frames alone",
@@ -164,22 +159,39 @@ async fn beside_the_pair(options: &Options, table: &mut Table, ours: &Deployment
         without,
         &both.broker,
     );
-    table.row("commands/s of two command services on one log", &two, "one", &one.rate);
-    let (third, fourth) = (ours.start(Kind::Command).await?, ours.start(Kind::Command).await?);
-    let mut four = Figure::default();
-    for _ in 0..options.runs {
-        let quarter = |http| closed(http, USUAL / 4, PRODUCTS, options.time());
-        let (one, two) = (quarter(first), quarter(second.http));
-        let quarters = tokio::join!(one, two, quarter(third.http), quarter(fourth.http));
-        four.take(quarters.0?.rate + quarters.1?.rate + quarters.2?.rate + quarters.3?.rate);
-    }
-    table.row("commands/s of four command services on one log", &four, "one", &one.rate);
     table.alone(
         "memory of the projector, MB",
         &Figure(vec![machine::peak_memory(projector.pid)]),
     );
-    for service in [second, third, fourth, command, projector, framing, following] {
+    for service in [command, projector, framing, following] {
         service.stop().await?;
+    }
+    Ok(())
+}
+
+/// Two and four services that share a log, and the clients.
+async fn on_one_log(options: &Options, table: &mut Table, ours: &Deployment, first: &Service) -> Result<()> {
+    eprintln!("commands: services on one log");
+    let mut others = Vec::new();
+    for _ in 1..4 {
+        others.push(ours.start(Kind::Command).await?);
+    }
+    let all: Vec<_> = [first.http].into_iter().chain(others.iter().map(|other| other.http)).collect();
+    let mut rates = [1, 2, 4].map(|count| (count, Figure::default()));
+    for _ in 0..options.runs {
+        for (count, rate) in &mut rates {
+            let clients = USUAL / *count as u64;
+            let loads = all[..*count].iter().map(|http| closed(*http, clients, PRODUCTS, options.time()));
+            let outcomes = try_join_all(loads).await?;
+            rate.take(outcomes.iter().map(|outcome| outcome.rate).sum());
+        }
+    }
+    let [(_, one), more @ ..] = &rates;
+    for (count, rate) in more {
+        table.row(format!("commands/s of {count} command services on one log"), rate, "one", one);
+    }
+    for other in others {
+        other.stop().await?;
     }
     Ok(())
 }
