@@ -10,8 +10,9 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::database::Database;
+use crate::halt::Halt;
 use crate::projection::parked_rows::{self, Named, number};
-use crate::projection::{halt_named, registration};
+use crate::projection::registration;
 use crate::status::rate;
 
 /// Stores one event handler. Cheap to clone.
@@ -170,6 +171,11 @@ impl EventHandlerStore for PgEventHandlerStore {
     }
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {
-        halt_named(&self.database, self.log, self.name, reason).await
+        let halt = Halt {
+            database: &self.database,
+            log: self.log,
+            name: self.name,
+        };
+        halt.halt(None, reason).await
     }
 }

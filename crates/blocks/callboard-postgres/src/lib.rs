@@ -3,6 +3,7 @@
 mod database;
 mod error;
 mod event_handler;
+mod halt;
 mod housekeeping;
 mod inline;
 mod inspect;

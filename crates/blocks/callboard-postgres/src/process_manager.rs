@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::{Class, classify};
+use crate::halt::Halt;
 use crate::projection::parked_rows::{self, Named, number};
-use crate::projection::{halt_named, registration};
+use crate::projection::registration;
 
 /// How often storing is tried again after a deadlock or the like.
 const RETRIES: usize = 4;
@@ -37,6 +38,14 @@ impl PgProcessManagerStore {
             database: database.clone(),
             log,
             name: M::NAME,
+        }
+    }
+
+    fn halting(&self) -> Halt<'_> {
+        Halt {
+            database: &self.database,
+            log: self.log,
+            name: self.name,
         }
     }
 
@@ -185,7 +194,19 @@ impl ProcessManagerStore for PgProcessManagerStore {
     }
 
     async fn halt(&self, reason: &str) -> Result<(), Source> {
-        halt_named(&self.database, self.log, self.name, reason).await
+        self.halting().halt(None, reason).await
+    }
+
+    async fn halt_at_unknown(&self, position: Position, reason: &str) -> Result<(), Source> {
+        self.halting().halt(Some(position), reason).await
+    }
+
+    async fn halted_at_unknown(&self) -> Result<Option<Position>, Source> {
+        self.halting().at_unknown().await
+    }
+
+    async fn resume_at_unknown(&self, position: Position) -> Result<(), Source> {
+        self.halting().resume_at_unknown(position).await
     }
 
     async fn left_out(&self) -> Result<LeftOut, Source> {

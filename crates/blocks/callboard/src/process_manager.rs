@@ -243,6 +243,21 @@ pub trait ProcessManagerStore: Clone + Send + Sync + 'static {
     /// Stores that it has halted, with the reason.
     fn halt(&self, reason: &str) -> impl Future<Output = Result<(), Source>> + Send;
 
+    /// As [`ProcessManagerStore::halt`], at an event that this code doesn't know.
+    fn halt_at_unknown(&self, _: Position, reason: &str) -> impl Future<Output = Result<(), Source>> + Send {
+        self.halt(reason)
+    }
+
+    /// The event that it has halted at because the code of then didn't know it, while it is halted.
+    fn halted_at_unknown(&self) -> impl Future<Output = Result<Option<Position>, Source>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Resumes it, if it is still halted at this event because the code of then didn't know it.
+    fn resume_at_unknown(&self, _: Position) -> impl Future<Output = Result<(), Source>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// What is parked, and what was discarded.
     fn left_out(&self) -> impl Future<Output = Result<LeftOut, Source>> + Send;
 

@@ -211,3 +211,62 @@ async fn a_poisonous_event_parks_its_stream_alone_and_both_services_can_deal_wit
         .problem(404, "not-parked");
     system.stop().await;
 }
+
+/// Records a company in the log of finance with an event that only newer code knows; where it stands.
+async fn record_future_company(system: &System) -> u64 {
+    let api = &system.api;
+    let made = api.post("/finance/companies", &json!({ "name": "Acme" })).send().await;
+    let made = made.done_in("finance");
+    let (id, another) = (made.body["id"].as_str().expect("text"), uuid::Uuid::now_v7());
+    let position = made.position() + 1;
+    let copy = format!(
+        "insert into callboard.events \
+             (log, position, stream, version, id, type, schema_version, data, metadata, recorded_at) \
+         select log, {position}, replace(stream, '{id}', '{another}'), 1, gen_random_uuid(), type, 9, \
+             replace(data::text, '{id}', '{another}')::json, metadata, recorded_at \
+         from callboard.events where log = 'finance' and position = {}",
+        made.position()
+    );
+    system.ground().database.execute(&copy).await;
+    position
+}
+
+#[tokio::test]
+async fn both_process_managers_that_halt_at_an_event_of_an_unknown_version_go_on_by_themselves_after_the_upgrade() {
+    let mut system = System::start(Topology::Brokered).await;
+    let ops = system.replicas[0].ops;
+    system.api.increase("known", 50).send().await.done();
+    system
+        .api
+        .get("/warehouse/products")
+        .at(1)
+        .send()
+        .await
+        .with_status(200);
+    record_future(&system, |future| future.event.schema_version = 9).await;
+    let company = record_future_company(&system).await;
+    for name in ["warehouse.low-product-quantity-notification", "finance.late-fees"] {
+        eventually("it halts", async || {
+            let ready = system.api.ops(ops, "/readyz").await;
+            let detail = ready.body["detail"].as_str().unwrap_or_default().to_owned();
+            detail.contains(&format!("{name} is halted")).then_some(())
+        })
+        .await;
+    }
+    // Newer code is a new process, and reads known events there.
+    system.replicas.remove(0).stop().await;
+    let upgraded = format!(
+        "update callboard.events set schema_version = 1 \
+         where (log, position) in (('warehouse', 2), ('finance', {company}))"
+    );
+    system.ground().database.execute(&upgraded).await;
+    let newer = system.ground().command().await;
+    let api = Api::new(newer.http, system.replicas[0].http);
+    system.replicas.insert(0, newer);
+    api.until_ready(system.replicas[0].ops).await;
+    let sold = api.ship("known", 50).send().await.done();
+    api.notified(sold.position()).await;
+    let halted = "select name from callboard.subscribers where state <> 'running'";
+    assert_eq!(system.ground().database.texts(halted).await, Vec::<String>::new());
+    system.stop().await;
+}

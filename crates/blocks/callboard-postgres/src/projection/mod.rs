@@ -18,10 +18,11 @@ use callboard::log::Source;
 use callboard::parking::Cause;
 use callboard::projection::EventOf;
 use callboard::subscription::{Applied, Lock, Subscriber, SubscriberError, behind};
-use callboard::{Checkpoint, Log, OnFailure, Projection, Recorded, Standing};
+use callboard::{Checkpoint, Log, OnFailure, Position, Projection, Recorded, Standing};
 use sqlx::{Connection, PgConnection};
 
 use crate::database::Database;
+use crate::halt::Halt;
 use crate::rebuild::prepare;
 use parked::Looked;
 
@@ -268,22 +269,25 @@ impl<P: Projection> Subscriber for PgProjection<P> {
     }
 
     async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {
-        halt_named(&self.database, P::Log::NAME, P::NAME, reason)
-            .await
-            .map_err(|source| SubscriberError::Transient {
-                subscriber: P::NAME,
-                source,
-            })
+        transient::<P, _>(Halt::of::<P>(&self.database).halt(None, reason).await)
+    }
+
+    async fn halt_at_unknown(&mut self, position: Position, reason: &str) -> Result<(), SubscriberError> {
+        transient::<P, _>(Halt::of::<P>(&self.database).halt(Some(position), reason).await)
+    }
+
+    async fn halted_at_unknown(&mut self) -> Result<Option<Position>, SubscriberError> {
+        transient::<P, _>(Halt::of::<P>(&self.database).at_unknown().await)
+    }
+
+    async fn resume_at_unknown(&mut self, position: Position) -> Result<(), SubscriberError> {
+        transient::<P, _>(Halt::of::<P>(&self.database).resume_at_unknown(position).await)
     }
 }
 
-/// Stores that a subscriber has halted.
-pub(crate) async fn halt_named(database: &Database, log: &str, name: &str, reason: &str) -> Result<(), Source> {
-    let work = sqlx::query(include_str!("../../queries/halt_subscriber.sql"))
-        .bind(log)
-        .bind(name)
-        .bind(reason)
-        .execute(database.background());
-    database.in_background(work).await?;
-    Ok(())
+fn transient<P: Projection, T>(outcome: Result<T, Source>) -> Result<T, SubscriberError> {
+    outcome.map_err(|source| SubscriberError::Transient {
+        subscriber: P::NAME,
+        source,
+    })
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::lock;
+use crate::names::Position;
 
 /// Lets a subscriber run, or not. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -12,12 +13,14 @@ pub struct Gate(Arc<Mutex<Option<Closed>>>);
 struct Closed {
     state: &'static str,
     reason: String,
+    /// What it halted at because its code didn't know it.
+    unknown: Option<Position>,
 }
 
 impl Gate {
     /// Lets it run no more until it is resumed; others read the reason.
     pub fn pause(&self, reason: &str) {
-        self.close("paused", reason);
+        self.close("paused", reason, None);
     }
 
     /// Lets it go on behind its checkpoint.
@@ -32,7 +35,19 @@ impl Gate {
     }
 
     pub(super) fn halt(&self, reason: &str) {
-        self.close("halted", reason);
+        self.close("halted", reason, None);
+    }
+
+    pub(super) fn halt_at_unknown(&self, position: Position, reason: &str) {
+        self.close("halted", reason, Some(position));
+    }
+
+    pub(super) fn halted_at_unknown(&self) -> Option<Position> {
+        lock(&self.0).as_ref().and_then(|closed| closed.unknown)
+    }
+
+    pub(super) fn resume_at_unknown(&self, position: Position) {
+        lock(&self.0).take_if(|closed| closed.unknown == Some(position));
     }
 
     /// Why it stands by, while it does.
@@ -40,13 +55,14 @@ impl Gate {
         let closed = lock(&self.0);
         closed
             .as_ref()
-            .map(|Closed { state, reason }| format!("{state}: {reason}"))
+            .map(|Closed { state, reason, .. }| format!("{state}: {reason}"))
     }
 
-    fn close(&self, state: &'static str, reason: &str) {
+    fn close(&self, state: &'static str, reason: &str, unknown: Option<Position>) {
         *lock(&self.0) = Some(Closed {
             state,
             reason: reason.to_owned(),
+            unknown,
         });
     }
 }

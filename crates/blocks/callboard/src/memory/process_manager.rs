@@ -112,6 +112,20 @@ impl ProcessManagerStore for MemoryProcessManagerStore {
         Ok(())
     }
 
+    async fn halt_at_unknown(&self, position: Position, reason: &str) -> Result<(), Source> {
+        self.gate.halt_at_unknown(position, reason);
+        Ok(())
+    }
+
+    async fn halted_at_unknown(&self) -> Result<Option<Position>, Source> {
+        Ok(self.gate.halted_at_unknown())
+    }
+
+    async fn resume_at_unknown(&self, position: Position) -> Result<(), Source> {
+        self.gate.resume_at_unknown(position);
+        Ok(())
+    }
+
     async fn left_out(&self) -> Result<LeftOut, Source> {
         Ok(lock(&self.data).left_out())
     }

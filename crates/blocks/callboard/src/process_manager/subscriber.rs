@@ -378,4 +378,17 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
     async fn halt(&mut self, reason: &str) -> Result<(), SubscriberError> {
         self.store.halt(reason).await.map_err(Self::transient)
     }
+
+    async fn halt_at_unknown(&mut self, position: Position, reason: &str) -> Result<(), SubscriberError> {
+        let stored = self.store.halt_at_unknown(position, reason).await;
+        stored.map_err(Self::transient)
+    }
+
+    async fn halted_at_unknown(&mut self) -> Result<Option<Position>, SubscriberError> {
+        self.store.halted_at_unknown().await.map_err(Self::transient)
+    }
+
+    async fn resume_at_unknown(&mut self, position: Position) -> Result<(), SubscriberError> {
+        self.store.resume_at_unknown(position).await.map_err(Self::transient)
+    }
 }

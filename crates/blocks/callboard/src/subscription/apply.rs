@@ -9,7 +9,7 @@ use crate::parking::{Cause, OnFailure};
 use crate::subscription::runner::{BATCH_MAX_EVENTS, Origin, RunError, Runner};
 use crate::subscription::{Applied, Lock, Subscriber, SubscriberError};
 
-type EventOf<S> = <<S as Subscriber>::Log as Log>::Event;
+pub(super) type EventOf<S> = <<S as Subscriber>::Log as Log>::Event;
 
 /// What became of a run.
 enum Taken {
@@ -70,7 +70,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             // All or nothing: what stands before the event at fault is applied on its own.
             let index = run.partition_point(|event| event.position < position);
             if run.get(index).is_none_or(|event| event.position != position) {
-                return Err(self.stop(format!("position {position}: {reason}")).await);
+                return Err(self.stop_behind(position, &reason).await);
             }
             run = &run[..index];
             let cause = Cause::Failed;
@@ -92,7 +92,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
                 self.stand_at(stored);
                 return Ok(false);
             }
-            return Err(self.stop(halted).await);
+            return Err(self.stop_at(event.position, *cause, halted).await);
         }
         match self.subscriber.park(event, *cause, reason, lock).await {
             Ok(applied) => {
@@ -104,7 +104,8 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             }
             Err(SubscriberError::Permanent { source, .. }) => {
                 let why = error_chain(source.as_ref());
-                Err(self.stop(format!("{halted}; it can't be parked: {why}")).await)
+                let reason = format!("{halted}; it can't be parked: {why}");
+                Err(self.stop_at(event.position, *cause, reason).await)
             }
             Err(error) => self.or_stop(Err(error)).await,
         }

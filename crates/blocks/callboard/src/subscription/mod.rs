@@ -6,6 +6,7 @@
 
 mod apply;
 mod feed;
+mod halt;
 mod offer;
 mod runner;
 mod status;
@@ -249,6 +250,34 @@ pub trait Subscriber: Send + Sync + 'static {
     /// # Errors
     /// [`SubscriberError::Transient`] when it couldn't be stored.
     fn halt(&mut self, reason: &str) -> impl Future<Output = Result<(), SubscriberError>> + Send;
+
+    /// As [`Subscriber::halt`], at an event that this code doesn't know: code that does resumes it.
+    ///
+    /// # Errors
+    /// As [`Subscriber::halt`].
+    fn halt_at_unknown(
+        &mut self,
+        _: Position,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), SubscriberError>> + Send {
+        self.halt(reason)
+    }
+
+    /// The event that it has halted at because the code of then didn't know it, while it is halted.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Transient`] when that can't be read.
+    fn halted_at_unknown(&mut self) -> impl Future<Output = Result<Option<Position>, SubscriberError>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Resumes it, if it is still halted at this event because the code of then didn't know it.
+    ///
+    /// # Errors
+    /// [`SubscriberError::Transient`] when that couldn't be stored.
+    fn resume_at_unknown(&mut self, _: Position) -> impl Future<Output = Result<(), SubscriberError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 #[cfg(test)]

@@ -89,7 +89,10 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
     /// [`RunError::Stopped`] while its row forbids it to run.
     pub async fn start(&mut self) -> Result<(), RunError> {
         if self.checkpoint.is_none() {
-            let started = self.subscriber.start().await;
+            let mut started = self.subscriber.start().await;
+            if matches!(started, Err(SubscriberError::StandBy { .. })) && self.resume_if_known().await? {
+                started = self.subscriber.start().await;
+            }
             let checkpoint = self.or_stop(started).await?;
             self.checkpoint = Some(checkpoint);
             self.offered_at = None;
@@ -264,17 +267,7 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         Err(self.stop(reason).await)
     }
 
-    /// Halts for good, loudly: a permanent failure, or another timeline.
-    pub(super) async fn stop(&mut self, reason: String) -> RunError {
-        let subscriber = self.subscriber.name();
-        tracing::error!(log = S::Log::NAME, subscriber, reason, "HALTED: needs a person");
-        if let Err(error) = self.subscriber.halt(&reason).await {
-            tracing::error!(subscriber, error = error_chain(&error), "the halt couldn't be stored");
-        }
-        self.stand_by(Mode::Halted, reason)
-    }
-
-    fn stand_by(&mut self, mode: fn(String) -> Mode, reason: String) -> RunError {
+    pub(super) fn stand_by(&mut self, mode: fn(String) -> Mode, reason: String) -> RunError {
         self.checkpoint = None;
         self.stopped.cancel();
         let subscriber = self.subscriber.name();
@@ -299,9 +292,9 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
             Ok(value) => Ok(value),
             Err(SubscriberError::StandBy { reason, .. }) => Err(self.stand_by(Mode::Halted, reason)),
             Err(SubscriberError::Rebuilding { progress, .. }) => Err(self.stand_by(Mode::Rebuilding, progress)),
-            Err(SubscriberError::Permanent { position, source, .. }) => Err(self
-                .stop(format!("position {position}: {}", error_chain(source.as_ref())))
-                .await),
+            Err(SubscriberError::Permanent { position, source, .. }) => {
+                Err(self.stop_behind(position, &error_chain(source.as_ref())).await)
+            }
             Err(error) => Err(RunError::Subscriber(error)),
         }
     }

@@ -9,7 +9,7 @@ use callboard::parking::{Cause, OnFailure, PARKED_MOST, TOO_MANY};
 use callboard::process_manager::{ProcessManagerStore, ProcessManagerSubscriber};
 use callboard::spec::record;
 use callboard::subscription::{Lock, RunError, Runner};
-use callboard::{Checkpoint, ProcessManager, Reaction, Recorded};
+use callboard::{Checkpoint, Log, ProcessManager, Reaction, Recorded};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -80,6 +80,61 @@ async fn what_an_older_process_manager_does_not_know_waits_for_newer_code() {
         r#"{"stream":"s-1","sum":2,"all":2}"#,
     ];
     assert_eq!(told, sums, "on the state as of each; s-2 had been reacted to");
+}
+
+/// A release that halts at what it can't take; `L` is the log as it knows it.
+struct Halting<L>(std::marker::PhantomData<L>);
+
+impl<L: Log> ProcessManager for Halting<L> {
+    type Log = L;
+    type State = u64;
+    const NAME: &'static str = "halting";
+
+    fn evolve(count: &mut u64, _: &Recorded<L::Event>) {
+        *count += 1;
+    }
+
+    fn react(_: &u64, _: &Recorded<L::Event>) -> Reaction<L> {
+        Reaction::nothing()
+    }
+}
+
+fn is_stopped(outcome: &Result<(), RunError>) -> bool {
+    matches!(outcome, Err(RunError::Stopped { .. }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_older_process_manager_halts_at_is_taken_up_by_newer_code_which_the_older_one_never_halts() {
+    let (store, log) = begun().await;
+    let (put, removed) = (item(ItemEvent::Put, "one"), item(ItemEvent::Removed, "one"));
+    record::<ItemsLog>(&log, &[("s-1", put.clone()), ("s-2", removed), ("s-3", put)]).await;
+    let mut older = managed::<Halting<OlderLog>>(&store, &log);
+    assert!(is_stopped(&older.catch_up(Lock::Wait).await));
+    assert_eq!(store.gate().state().0, "halted");
+    assert!(
+        is_stopped(&older.catch_up(Lock::Wait).await),
+        "the same code needn't try"
+    );
+
+    let mut newer = managed::<Halting<ItemsLog>>(&store, &log);
+    newer.catch_up(Lock::Wait).await.expect("it goes on by itself");
+    assert_eq!(newer.status().borrow().checkpoint.position.get(), 3);
+    // One that starts again finds something in its state that it doesn't know, and stands by alone.
+    let mut older = managed::<Halting<OlderLog>>(&store, &log);
+    assert!(is_stopped(&older.catch_up(Lock::Wait).await));
+    assert_eq!(store.gate().state(), ("running", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_for_another_reason_is_lifted_by_nobody_but_a_person() {
+    let (store, log) = begun().await;
+    record::<ItemsLog>(&log, &[("s-1", item(ItemEvent::Put, "one"))]).await;
+    store.halt("position 1: something else").await.expect("it is stored");
+    let mut newer = managed::<Halting<ItemsLog>>(&store, &log);
+    assert!(is_stopped(&newer.catch_up(Lock::Wait).await));
+    assert_eq!(store.gate().state().0, "halted");
+    store.gate().resume();
+    newer.catch_up(Lock::Wait).await.expect("it goes on");
 }
 
 #[tokio::test(start_paused = true)]

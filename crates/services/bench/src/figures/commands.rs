@@ -176,19 +176,29 @@ async fn on_one_log(options: &Options, table: &mut Table, ours: &Deployment, fir
     for _ in 1..4 {
         others.push(ours.start(Kind::Command).await?);
     }
-    let all: Vec<_> = [first.http].into_iter().chain(others.iter().map(|other| other.http)).collect();
+    let all: Vec<_> = [first.http]
+        .into_iter()
+        .chain(others.iter().map(|other| other.http))
+        .collect();
     let mut rates = [1, 2, 4].map(|count| (count, Figure::default()));
     for _ in 0..options.runs {
         for (count, rate) in &mut rates {
             let clients = USUAL / *count as u64;
-            let loads = all[..*count].iter().map(|http| closed(*http, clients, PRODUCTS, options.time()));
+            let loads = all[..*count]
+                .iter()
+                .map(|http| closed(*http, clients, PRODUCTS, options.time()));
             let outcomes = try_join_all(loads).await?;
             rate.take(outcomes.iter().map(|outcome| outcome.rate).sum());
         }
     }
     let [(_, one), more @ ..] = &rates;
     for (count, rate) in more {
-        table.row(format!("commands/s of {count} command services on one log"), rate, "one", one);
+        table.row(
+            format!("commands/s of {count} command services on one log"),
+            rate,
+            "one",
+            one,
+        );
     }
     for other in others {
         other.stop().await?;

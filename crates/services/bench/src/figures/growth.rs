@@ -69,7 +69,11 @@ impl Grown {
     async fn take(&mut self, options: &Options) -> Result<()> {
         let outcome = closed(self.command.http, CLIENTS, PRODUCTS, options.time()).await?;
         self.commands.take(outcome.rate);
-        let head = self.deployment.database.texts("select max(position)::text from callboard.events").await;
+        let head = self
+            .deployment
+            .database
+            .texts("select max(position)::text from callboard.events")
+            .await;
         let events: f64 = head.first().and_then(|head| head.parse().ok()).unwrap_or_default();
         let begun = Instant::now();
         let connections = self.deployment.database.connect_as("callboard bench");
