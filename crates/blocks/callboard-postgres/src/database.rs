@@ -344,3 +344,34 @@ fn pool(config: &DatabaseConfig, connections: u32, options: PgConnectOptions) ->
         })
         .connect_lazy_with(options)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn within_this_machine_nothing_is_encrypted_unless_the_url_asks_for_it() {
+        let mode = |url: &str| options(url).expect("a URL").get_ssl_mode();
+        for url in [
+            "postgres://u@127.0.0.1:5432/d",
+            "postgres://u@localhost/d",
+            "postgres://u@127.0.0.1/d?sslmode=prefer",
+        ] {
+            assert!(matches!(mode(url), PgSslMode::Disable), "{url}");
+        }
+        assert!(matches!(mode("postgres://u@db.example/d"), PgSslMode::Prefer));
+        assert!(matches!(
+            mode("postgres://u@localhost/d?sslmode=require"),
+            PgSslMode::Require
+        ));
+        assert!(matches!(
+            mode("postgres://u@127.0.0.1/d?sslmode=verify-full"),
+            PgSslMode::VerifyFull
+        ));
+    }
+
+    #[test]
+    fn connections_are_shared_out_and_each_use_has_one() {
+        assert_eq!((shares(8, 4), shares(6, 2), shares(1, 2)), ((2, 6), (3, 3), (1, 1)));
+    }
+}

@@ -96,6 +96,35 @@ async fn what_the_tap_left_out_is_read_from_the_log() {
 }
 
 #[tokio::test]
+async fn what_the_writer_has_handed_over_is_not_read_from_the_log_for_a_wake_up() {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let relay = Running::start(&sandbox, &log, &store);
+    append(&log, 1).await;
+    relay.published(1).await;
+    let before = relay.handle.status().borrow().reads;
+    for head in 2..=200 {
+        let fresh = append(&log, 1).await;
+        relay.handle.recorded(&fresh);
+        relay.handle.wake(Position::new(head));
+        relay.published(head).await;
+    }
+    // An idle relay looks once a second by itself.
+    let reads = relay.handle.status().borrow().reads - before;
+    assert!(reads < 100, "{reads} reads for 199 wake-ups");
+    // What nobody handed over is read, and a log that falls short of what was told isn't read for ever.
+    append(&log, 1).await;
+    relay.handle.wake(Position::new(1_000));
+    relay.published(201).await;
+    let before = relay.handle.status().borrow().reads;
+    append(&log, 1).await;
+    relay.published(202).await;
+    let reads = relay.handle.status().borrow().reads - before;
+    assert!(reads < 10, "{reads} reads for one event");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_relay_goes_on_where_the_last_one_stopped() {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());

@@ -26,12 +26,12 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         patience: Patience<'_>,
     ) -> Result<Appended, AppendError> {
         let store = self.store.clone();
-        let first = async {
+        let first = Box::pin(async {
             match locked {
                 Some(locked) => locked.append(append).await,
                 None => store.append(append).await,
             }
-        };
+        });
         let late = CommandError::OutcomeUnknown;
         let requests = &mut self.requests;
         let mut outcome = patience
@@ -58,10 +58,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 error = crate::error_chain(&error),
                 "the append is repeated"
             );
-            let again = async {
+            let again = Box::pin(async {
                 tokio::time::sleep(backoff.next_delay()).await;
                 store.append(append).await
-            };
+            });
             let until = if unknown {
                 patience.deadline
             } else {

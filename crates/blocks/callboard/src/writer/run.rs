@@ -145,7 +145,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         let followed = self.cache.catch_up(&self.reader);
         patience
             .however_long(
-                followed,
+                Box::pin(followed),
                 deadline,
                 &mut Batch::new(),
                 CommandError::Unavailable,

@@ -60,7 +60,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             }
             let span =
                 tracing::debug_span!("batch", log = L::NAME, commands = part.len(), at = %self.cache.at.position);
-            match self.round(&mut part, lost_races, patience).instrument(span).await {
+            // Boxed, as each step is: they are large, and each future around one would hold it twice.
+            let round = Box::pin(self.round(&mut part, lost_races, patience));
+            match round.instrument(span).await {
                 Round::Settled => {
                     lost_races = 0;
                     parts.push(part);
@@ -94,11 +96,11 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         // From the second try on the lock comes first, so that nobody can win the race again.
         let mut locked = None;
         if lost_races > 0 {
-            let followed = self.cache.catch_up(&self.reader);
+            let followed = Box::pin(self.cache.catch_up(&self.reader));
             if let Err(error) = patience.read(followed, part, &mut self.requests).await {
                 return self.unavailable(&*error, patience).await;
             }
-            match patience.briefly(self.lock_at_head()).await {
+            match patience.briefly(Box::pin(self.lock_at_head())).await {
                 Ok(Some(held)) => locked = Some(held),
                 Ok(None) => return Round::Moved,
                 Err(error) => return self.unavailable(&*error, patience).await,
@@ -108,7 +110,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             .iter()
             .flat_map(|prepared| prepared.reads.streams.iter().cloned())
             .collect();
-        let loaded = self.cache.load(&self.reader, reads.into_iter());
+        let loaded = Box::pin(self.cache.load(&self.reader, reads.into_iter()));
         let loaded = match &locked {
             // Whoever else wants to append waits for the lock meanwhile.
             Some(_) => patience.briefly(loaded).await,
@@ -139,7 +141,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         patience: Patience<'_>,
     ) -> Round {
         if !locked {
-            match patience.briefly(self.store.head()).await {
+            match patience.briefly(Box::pin(self.store.head())).await {
                 Ok(head) if head == self.cache.at => {}
                 Ok(_) => return Round::Moved,
                 Err(error) => return self.unavailable(&*error, patience).await,
