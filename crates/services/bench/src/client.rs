@@ -51,6 +51,15 @@ impl Client {
         self.ask(&request).await
     }
 
+    /// `GET` of a view as it is.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the answer is none.
+    pub async fn get(&mut self, path: &str) -> Result<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        self.ask(&request).await
+    }
+
     /// `GET` of a view that includes this position.
     ///
     /// # Errors

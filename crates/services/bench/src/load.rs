@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 
 /// How long a load lasts before it is counted.
-const WARM_UP: Duration = Duration::from_secs(1);
+pub const WARM_UP: Duration = Duration::from_secs(1);
 /// How many connections a given rate is spread over.
 const CONNECTIONS: u64 = 64;
+/// How many connections queries at a given rate are spread over.
+const QUERY_CONNECTIONS: u64 = 16;
 /// Of so many commands at a given rate, one is looked for on the query side.
 const LOOKED_FOR: u64 = 5;
 
@@ -103,6 +106,39 @@ async fn command(client: &mut Client, product: u64) -> Result<u64> {
     let answer = client.post(&path, "{\"quantity\":1}").await?;
     ensure!(answer.status == 200, "a command was answered {}", answer.status);
     answer.position.context("a receipt has a position")
+}
+
+/// `rate` queries a second for one of so many products each, whatever the answers do, until `ended`: when
+/// each was due, and how long after that it was answered.
+///
+/// # Errors
+/// When a query isn't answered with 200.
+pub async fn queries(
+    address: SocketAddr,
+    rate: u64,
+    products: u64,
+    ended: &CancellationToken,
+) -> Result<Vec<(Instant, Duration)>> {
+    let begun = Instant::now();
+    let connection = async |first: u64| {
+        let (mut client, mut answers) = (Client::connect(address).await?, Vec::new());
+        for number in (first..).step_by(QUERY_CONNECTIONS as usize) {
+            let due = begun + Duration::from_secs_f64(number as f64 / rate as f64);
+            tokio::select! {
+                biased;
+                () = ended.cancelled() => break,
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+            // Spread over all of them, so that what is read isn't what was read before.
+            let product = number.wrapping_mul(7_919) % products;
+            let answer = client.get(&format!("/warehouse/products/sku-{product}")).await?;
+            ensure!(answer.status == 200, "a query was answered {}", answer.status);
+            answers.push((due, due.elapsed()));
+        }
+        anyhow::Ok(answers)
+    };
+    let answers = try_join_all((0..QUERY_CONNECTIONS).map(connection)).await?;
+    Ok(answers.concat())
 }
 
 /// `rate` commands a second, whatever the answers do, some of which are looked for on the query side.

@@ -1,75 +1,149 @@
-//! How fast a projection is rebuilt, beside `COPY` out, fold, `COPY` in.
+//! How fast a projection is rebuilt, beside `COPY` out, fold, `COPY` in, and what queries notice of it.
 
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use callboard_postgres::{Rebuildable, rebuild_projection};
+use callboard_postgres::{Database, Rebuildable, rebuild_projection};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 use warehouse::products::Products;
 
+use crate::load::{Times, WARM_UP, queries};
 use crate::options::Options;
-use crate::service::{Deployment, Kind};
+use crate::service::{Deployment, Kind, Service};
 use crate::table::{Figure, Table};
 
-/// Events over 10,000 products, written without a service.
+/// Events over so many products, written without a service.
 const FILL: &str = "
     insert into callboard.events (log, position, stream, version, id, type, schema_version, data, metadata, recorded_at)
-    select 'warehouse', n, 'product-sku-' || n % 10000, (n - 1) / 10000 + 1, gen_random_uuid(),
+    select 'warehouse', n, 'product-sku-' || n % PRODUCTS, (n - 1) / PRODUCTS + 1, gen_random_uuid(),
            'ProductQuantityIncreased', 1,
-           json_build_object('sku', 'sku-' || n % 10000, 'quantity', 1, 'quantity_on_hand', (n - 1) / 10000 + 1),
+           json_build_object('sku', 'sku-' || n % PRODUCTS, 'quantity', 1, 'quantity_on_hand', (n - 1) / PRODUCTS + 1),
            '{}', now()
     from generate_series(1, COUNT) n;
     analyze callboard.events;
     create table public.copied (sku text primary key, quantity bigint not null);
 ";
+/// Over so many products; and over as many as there are events, each of which is a row to write.
+const PRODUCTS: u64 = 10_000;
+/// So many queries a second go on.
+const QUERIES: u64 = 200;
 /// How often it is looked whether a rebuild has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Far beyond what all views together take here.
 const REBUILT_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
+    over(PRODUCTS, true, options, table).await?;
+    over(options.events, false, options, table).await
+}
+
+/// What comes of the runs.
+#[derive(Default)]
+struct Taken {
+    ours: Figure,
+    copied: Figure,
+    cold: Figure,
+    /// Seconds that a rebuild takes while queries go on.
+    seconds: Figure,
+    /// The queries' p99 in milliseconds, while a rebuild runs and while none does.
+    p99: Figure,
+    p99_before: Figure,
+}
+
+/// Rebuilds a log with events over so many products.
+async fn over(products: u64, cold_starts: bool, options: &Options, table: &mut Table) -> Result<()> {
     let deployment = Deployment::new().await?;
-    eprintln!("rebuild: filling a log");
+    eprintln!("rebuild: filling a log of {products} products");
+    let fill = FILL.replace("COUNT", &options.events.to_string());
     deployment
         .database
-        .execute(&FILL.replace("COUNT", &options.events.to_string()))
+        .execute(&fill.replace("PRODUCTS", &products.to_string()))
         .await;
     // Its own first builds are over when it is ready.
     let projector = deployment.start(Kind::Projector).await?;
     rebuilt(&deployment).await?;
     let connections = deployment.database.connect_as("callboard bench");
-    let (mut ours, mut copied, mut cold) = (Figure::default(), Figure::default(), Figure::default());
+    let mut taken = Taken::default();
     for run in 1..=options.runs {
         eprintln!("rebuild: run {run}");
-        // Its process managers fold the whole log before it is ready.
-        let begun = Instant::now();
-        let command = deployment.start(Kind::Command).await?;
-        cold.take(begun.elapsed().as_secs_f64());
-        command.stop().await?;
-        let begun = Instant::now();
-        rebuild_projection(&connections, Rebuildable::of::<Products>(), None, true).await?;
-        rebuilt(&deployment).await?;
-        ours.take(options.events as f64 / begun.elapsed().as_secs_f64());
+        if cold_starts {
+            // Its process managers fold the whole log before it is ready.
+            let begun = Instant::now();
+            let command = deployment.start(Kind::Command).await?;
+            taken.cold.take(begun.elapsed().as_secs_f64());
+            command.stop().await?;
+        }
+        let took = rebuild(&deployment, &connections).await?;
+        taken.ours.take(options.events as f64 / took.as_secs_f64());
         let begun = Instant::now();
         copy(deployment.plain_url()).await?;
-        copied.take(options.events as f64 / begun.elapsed().as_secs_f64());
+        taken.copied.take(options.events as f64 / begun.elapsed().as_secs_f64());
+        while_queried(&deployment, &connections, &projector, products, options, &mut taken).await?;
     }
-    let beside = "COPY out, fold, COPY in";
-    table.row(
-        format!("rebuild of {} events, events/s", options.events),
-        &ours,
-        beside,
-        &copied,
-    );
-    table.alone(
-        format!("cold start of the command service with {} events, s", options.events),
-        &cold,
-    );
+    rows(products, &taken, options, table);
+    if cold_starts {
+        table.alone(
+            format!("cold start of the command service with {} events, s", options.events),
+            &taken.cold,
+        );
+    }
     projector.stop().await
+}
+
+fn rows(products: u64, taken: &Taken, options: &Options, table: &mut Table) {
+    let what = format!("rebuild of {} events over {products} products", options.events);
+    let beside = "COPY out, fold, COPY in";
+    table.row(format!("{what}, events/s"), &taken.ours, beside, &taken.copied);
+    let queried = format!("{what} with {QUERIES} queries/s");
+    table.alone(format!("{queried}, s"), &taken.seconds);
+    table.row(
+        format!("{queried}, their p99, ms"),
+        &taken.p99,
+        "without a rebuild",
+        &taken.p99_before,
+    );
+}
+
+/// Rebuilds the products; how long it takes.
+async fn rebuild(deployment: &Deployment, connections: &Database) -> Result<Duration> {
+    let begun = Instant::now();
+    rebuild_projection(connections, Rebuildable::of::<Products>(), None, true).await?;
+    rebuilt(deployment).await?;
+    Ok(begun.elapsed())
+}
+
+/// Queries for a while, and on while a rebuild runs.
+async fn while_queried(
+    deployment: &Deployment,
+    connections: &Database,
+    projector: &Service,
+    products: u64,
+    options: &Options,
+    taken: &mut Taken,
+) -> Result<()> {
+    let (ended, counted_from) = (CancellationToken::new(), Instant::now() + WARM_UP);
+    let rebuilding = async {
+        tokio::time::sleep(WARM_UP + options.time()).await;
+        let begun = Instant::now();
+        let took = rebuild(deployment, connections).await;
+        ended.cancel();
+        anyhow::Ok((begun, took?))
+    };
+    let (answers, rebuilt) = tokio::join!(queries(projector.http, QUERIES, products, &ended), rebuilding);
+    let ((begun, took), answers) = (rebuilt?, answers?);
+    let p99 = |from: Instant, until: Instant| {
+        let counted = answers.iter().filter(|(due, _)| (from..until).contains(due));
+        counted.map(|(_, time)| *time).collect::<Times>().quantile(0.99)
+    };
+    taken.seconds.take(took.as_secs_f64());
+    taken.p99_before.take(p99(counted_from, begun));
+    taken.p99.take(p99(begun, begun + took));
+    Ok(())
 }
 
 /// Waits until nothing is being rebuilt.
