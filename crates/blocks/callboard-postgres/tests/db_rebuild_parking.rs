@@ -153,3 +153,41 @@ async fn a_rebuild_fails_at_an_event_whose_keys_nobody_knows_and_leaves_the_tabl
     );
     assert_eq!(shelves(&database).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_a_rebuild_has_taken_already_is_not_discarded_before_that_has_ended() {
+    let database = items_database().await;
+    let connections = database.connect();
+    let log = items_log(&connections);
+    poisoned(&log).await;
+    let _ = rebuild_projection(&connections, Rebuildable::of::<Items>(), None, true).await;
+    let mut live = Runner::new(PgProjection::<Items>::new(&connections), log.clone());
+    live.start().await.expect_err("it waits for the rebuild");
+    rebuilt(&connections).await;
+    rebuild_projection(&connections, Rebuildable::of::<Items>(), None, true)
+        .await
+        .expect("it is asked for");
+    let parking = PgParking::<Items>::new(&connections);
+    let mut rebuild = PgRebuild::<Items>::new(&connections);
+    eventually("a rebuild beyond the poison", async || {
+        match rebuild.run_once().await.expect("a step") {
+            RebuildStep::Moved { position, .. } => position >= Position::new(701),
+            step => {
+                assert!(!matches!(step, RebuildStep::Swapped { .. }), "it steps first");
+                false
+            }
+        }
+    })
+    .await;
+    let refused = parking.discard(Position::new(701), "it was never real").await;
+    let refused = refused.expect_err("the rebuild has it");
+    assert!(
+        callboard::error_chain(&refused).contains("a rebuild has taken position 701"),
+        "{refused:?}"
+    );
+    rebuilt(&connections).await;
+    parking
+        .discard(Position::new(701), "it was never real")
+        .await
+        .expect("the rebuild has ended");
+}

@@ -147,6 +147,17 @@ impl<P: Projection> PgParking<P> {
     async fn discard_one(&self, at: Position, because: &str) -> Result<Option<ParkedEvent>, Failure> {
         let mut connection = self.database.background().acquire().await?;
         let mut transaction = connection.begin().await?;
+        // First the rebuild's row, as whoever does a chunk locks it, too.
+        let rebuilt: Option<i64> = sqlx::query_scalar(include_str!("../../queries/lock_rebuild_position.sql"))
+            .bind(P::Log::NAME)
+            .bind(P::NAME)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if rebuilt.is_some_and(|rebuilt| rebuilt.unsigned_abs() >= at.get()) {
+            let reason =
+                format!("a rebuild has taken position {at} already: discard it when that has ended, or cancel it");
+            return Err(Failure::Other(reason.into()));
+        }
         lock_for_parked::<P>(&mut transaction).await?;
         let discarded = discard(&mut transaction, Self::NAMED, at, because).await?;
         transaction.commit().await?;
