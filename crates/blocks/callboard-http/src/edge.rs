@@ -23,6 +23,8 @@ pub struct Limits {
     pub body_within: Duration,
     /// How long a request's head may take, also counted while a kept connection is idle.
     pub head_within: Duration,
+    /// How long a client may take none of an answer; then its connection is closed.
+    pub write_within: Duration,
     /// The most connections at once; more wait in the kernel's queue.
     pub connections: usize,
     /// How long requests in flight may take once the shutdown has begun.
@@ -39,6 +41,7 @@ impl Default for Limits {
             body_bytes: 64 * 1024,
             body_within: Duration::from_secs(10),
             head_within: Duration::from_secs(10),
+            write_within: Duration::from_secs(30),
             connections: 10_000,
             drain_within: Duration::from_secs(8),
             feed_look_every: Duration::from_secs(1),

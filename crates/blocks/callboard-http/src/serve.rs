@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -51,7 +52,7 @@ pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, shutdo
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = connection(stream, routes.clone(), limits.head_within, shutdown.clone());
+                let connection = connection(stream, routes.clone(), limits.clone(), shutdown.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {
                     metrics::gauge!("callboard_http_connections").increment(1);
@@ -88,7 +89,7 @@ fn broken(kind: ErrorKind) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, routes: Router, head_within: Duration, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, routes: Router, limits: Limits, shutdown: CancellationToken) {
     // Answers are written whole: waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY can't be set");
@@ -96,9 +97,12 @@ async fn connection(stream: TcpStream, routes: Router, head_within: Duration, sh
     let service = service_fn(move |request| answer(request, routes.clone()));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(head_within)
+        .header_read_timeout(limits.head_within)
         .max_buf_size(HEAD_MAX_BYTES);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write_within));
+    let stream = TokioIo::new(Box::pin(stream));
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {

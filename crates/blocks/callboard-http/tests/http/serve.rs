@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 const DEADLINE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_millis(30);
 
+/// Far more than what a connection's buffers hold.
+const LARGE: usize = 64 * 1024 * 1024;
+
 struct Server {
     address: SocketAddr,
     shutdown: CancellationToken,
@@ -40,6 +43,7 @@ impl Server {
         let routes = Router::new()
             .route("/", get(async || "hello"))
             .route("/wait", get(wait))
+            .route("/large", get(async || " ".repeat(LARGE)))
             .route("/json", post(async |JsonBody(_): JsonBody<Value>| "taken"))
             .with_state(edge.clone());
         let task = tokio::spawn(serve(listener, edge.wrap(routes), limits, shutdown.clone()));
@@ -108,6 +112,22 @@ async fn a_head_that_does_not_come_and_an_idle_connection_are_closed() {
     let mut kept = server.connect().await;
     send(&mut kept, HELLO).await;
     assert!(rest(&mut kept).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_loses_its_place_to_the_next_one() {
+    let server = Server::with(Limits {
+        connections: 1,
+        write_within: SOON,
+        ..Limits::default()
+    })
+    .await;
+    let mut stuck = server.connect().await;
+    send(&mut stuck, "GET /large HTTP/1.1\r\nhost: toy\r\n\r\n").await;
+    let mut next = server.connect().await;
+    send(&mut next, HELLO).await;
+    assert!(until(&mut next, "hello").await.contains("200 OK"));
+    drop(stuck);
 }
 
 #[tokio::test]
