@@ -29,9 +29,12 @@ pub struct DatabaseConfig {
     pub role: Option<String>,
     /// The most connections for reading logs: writers and whoever follows a log.
     pub log_connections: u32,
+    /// The most connections for event feeds.
+    pub feed_connections: u32,
     /// The most connections for queries.
     pub query_connections: u32,
-    /// The most connections for background work: subscribers, relays, housekeeping.
+    /// The most connections for background work: subscribers, relays, housekeeping. Half of them, at least one, are
+    /// for what is done with every batch of events.
     pub background_connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
@@ -51,7 +54,8 @@ impl DatabaseConfig {
             application_name: "callboard".into(),
             role: Some(SERVICE_ROLE.into()),
             log_connections: 4,
-            query_connections: 8,
+            feed_connections: 2,
+            query_connections: 6,
             background_connections: 6,
             acquire_timeout: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(2),
@@ -65,10 +69,10 @@ impl DatabaseConfig {
     #[must_use]
     pub fn with_connections(mut self, most: u32) -> Self {
         self.log_connections = (most * 2 / 9).max(1);
+        self.feed_connections = (most / 9).max(1);
         self.background_connections = (most / 3).max(1);
-        self.query_connections = most
-            .saturating_sub(self.log_connections + self.background_connections)
-            .max(1);
+        let others = self.log_connections + self.feed_connections + self.background_connections;
+        self.query_connections = most.saturating_sub(others).max(1);
         self
     }
 }
@@ -118,10 +122,13 @@ impl Database {
             log_options(&config, &base, config.background_timeout),
             config.log_connections,
         );
-        let (feeds, queries) = shares(config.query_connections, 4);
-        let feeds = links(log_options(&config, &base, config.query_timeout), feeds);
-        let queries = pool(&config, queries, query_options(&config, &base));
-        let (batches, background) = shares(config.background_connections, 2);
+        let feeds = links(
+            log_options(&config, &base, config.query_timeout),
+            config.feed_connections,
+        );
+        let queries = pool(&config, config.query_connections, query_options(&config, &base));
+        let batches = (config.background_connections / 2).max(1);
+        let background = config.background_connections.saturating_sub(batches).max(1);
         let batches = links(settled(background_options(&config, &base)), batches);
         let background = pool(&config, background, background_options(&config, &base));
         let watcher = Arc::new(Watcher::new(queries.clone()));
@@ -230,12 +237,6 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, PostgresError> {
         PgSslMode::Allow | PgSslMode::Prefer if here => options.ssl_mode(PgSslMode::Disable),
         _ => options,
     })
-}
-
-/// A part of these for the first use and the rest for the second, at least one each.
-fn shares(most: u32, part: u32) -> (u32, u32) {
-    let first = (most / part).max(1);
-    (first, most.saturating_sub(first).max(1))
 }
 
 /// The work's outcome, or [`sqlx::Error::PoolTimedOut`] once the deadline has passed.
@@ -372,6 +373,14 @@ mod tests {
 
     #[test]
     fn connections_are_shared_out_and_each_use_has_one() {
-        assert_eq!((shares(8, 4), shares(6, 2), shares(1, 2)), ((2, 6), (3, 3), (1, 1)));
+        let shared = |most| {
+            let config = DatabaseConfig::new("").with_connections(most);
+            let (logs, feeds) = (config.log_connections, config.feed_connections);
+            [logs, feeds, config.query_connections, config.background_connections]
+        };
+        assert_eq!(
+            (shared(18), shared(9), shared(1)),
+            ([4, 2, 6, 6], [2, 1, 3, 3], [1, 1, 1, 1])
+        );
     }
 }

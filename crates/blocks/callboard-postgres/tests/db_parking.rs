@@ -357,16 +357,9 @@ async fn a_replica_whose_checkpoint_another_one_moves_while_it_looks_for_the_cul
         .map(|(number, label)| put(&format!("s{number}"), 1, label));
     record(&log, streams.collect()).await;
     let (events, raw) = (all_items(&log).await, all(&log).await);
-    // It has one connection, so that who waits for that stands between two of its tries.
-    let only = callboard_postgres::Database::new(callboard_postgres::DatabaseConfig {
-        application_name: "slower".into(),
-        background_connections: 1,
-        ..callboard_postgres::DatabaseConfig::new(database.url())
-    });
-    let only = only.expect("the URL was read before");
-    let mut slower = PgProjection::<Items>::new(&only);
+    let slower = database.connect_as("slower");
+    let mut slower = PgProjection::<Items>::new(&slower);
     slower.start().await.expect("it starts");
-    let mut faster = PgProjection::<Items>::new(&connections);
 
     let held = database.hold("select pg_advisory_xact_lock(42)").await;
     let run = events.clone();
@@ -375,15 +368,19 @@ async fn a_replica_whose_checkpoint_another_one_moves_while_it_looks_for_the_cul
         waiting(&database, "slower background").await == 1
     })
     .await;
-    let mut between = std::pin::pin!(only.background().acquire());
-    assert!(futures::poll!(between.as_mut()).is_pending());
-    held.release().await;
-    let between = between.await.expect("its connection");
-    faster.apply(&events[..1], Lock::Wait).await.expect("it applies");
-    let parked = faster.park(&raw[1], Cause::Failed, "stuck", Lock::Wait).await;
-    parked.expect("it parks");
-    faster.apply(&events[2..6], Lock::Wait).await.expect("it applies");
-    drop(between);
+    // Another replica waits for the checkpoint, and so moves it before the next try begins.
+    let moved = format!(
+        "update callboard.checkpoints set position = 6, event_id = '{}' where subscriber = '{}'",
+        raw[5].id,
+        Items::NAME
+    );
+    let waiters = "select count(*)::text from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let release = async {
+        eventually("both wait", async || database.texts(waiters).await == ["2"]).await;
+        held.release().await;
+    };
+    tokio::join!(database.execute(&moved), release);
     let outcome = looking.await.expect("no panic");
     assert!(
         matches!(outcome, Ok(Applied::NotNext { checkpoint }) if checkpoint == raw[5].checkpoint()),

@@ -25,13 +25,21 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         }
         metrics::counter!("callboard_relay_confirmed_total", "log" => self.relay.log).increment(confirmed.events);
         metrics::counter!("callboard_relay_unroutable_total", "log" => self.relay.log).increment(unroutable);
-        self.relay.shared.status.send_modify(|status| {
-            status.unroutable += unroutable;
-            // A frame whose events' own messages are rejected is confirmed at every try: no sign that all is well.
-            if confirmed.events > 0 {
-                status.last_error = None;
-            }
-        });
+        self.relay
+            .shared
+            .status
+            .send_modify(|status| status.unroutable += unroutable);
+    }
+
+    /// A frame whose events' own messages are rejected is confirmed at every try, and the other way round: all is
+    /// well only when events are settled in both.
+    pub(super) fn is_well_beyond(&self, before: Position) {
+        if self.confirmed().position > before {
+            self.relay
+                .shared
+                .status
+                .send_if_modified(|status| status.last_error.take().is_some());
+        }
     }
 
     /// That nobody has bound a queue for an event's own message is nothing to speak of.

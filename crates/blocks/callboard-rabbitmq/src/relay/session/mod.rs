@@ -224,8 +224,16 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
     /// Takes what happened; how the turn ended, if it did.
     fn take(&mut self, step: Step) -> Result<Option<Ended>, RelayError> {
         match step {
-            Step::Confirmed(confirmed) => self.count(confirmed?),
-            Step::Heard(confirmed) => self.take_heard(&confirmed?),
+            Step::Confirmed(confirmed) => {
+                let before = self.confirmed().position;
+                self.count(confirmed?);
+                self.is_well_beyond(before);
+            }
+            Step::Heard(confirmed) => {
+                let before = self.confirmed().position;
+                self.take_heard(&confirmed?);
+                self.is_well_beyond(before);
+            }
             Step::Advanced(advanced) => {
                 let (moved, to) = advanced?;
                 if !moved {
