@@ -150,6 +150,11 @@ impl<S: Subscriber, R: LogReader> Runner<S, R> {
         self.status.send_if_modified(|status| status.failing.take().is_some());
     }
 
+    /// The log is quiet, or a replica is consuming and this one stands by: nothing says that its feed is deaf.
+    pub(super) fn missed_nothing(&self) {
+        self.status.send_if_modified(|status| status.deaf.take().is_some());
+    }
+
     pub(super) fn heard(&self) -> u64 {
         self.heard
     }

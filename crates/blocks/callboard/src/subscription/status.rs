@@ -45,7 +45,7 @@ pub struct Status {
     pub away: Option<String>,
     /// Why it can't go on, while it tries again and again.
     pub failing: Option<Suffering>,
-    /// Its feed brought nothing while the log grew, and it has brought nothing since.
+    /// Its feed brings nothing while the log grows and nobody else applies it.
     pub deaf: Option<Suffering>,
     /// Events applied by this process.
     pub applied: u64,

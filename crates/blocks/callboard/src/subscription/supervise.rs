@@ -283,7 +283,7 @@ async fn offer<S: Subscriber, R: LogReader>(
 /// log. A feed that brings nothing meanwhile is connected anew.
 async fn heal<S: Subscriber, R: LogReader>(runner: Arc<Mutex<Runner<S, R>>>, shutdown: CancellationToken) {
     let mut seen: Option<Checkpoint> = None;
-    let (mut heard, mut healed, mut patience) = (0, 0, DEAF_AFTER);
+    let (mut heard, mut healed, mut quiet, mut patience) = (0, 0, 0, DEAF_AFTER);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -295,7 +295,14 @@ async fn heal<S: Subscriber, R: LogReader>(runner: Arc<Mutex<Runner<S, R>>>, shu
         }
         let applied = runner.applied();
         match runner.look(seen).await {
-            Ok(checkpoint) => seen = checkpoint,
+            Ok(checkpoint) => {
+                seen = checkpoint;
+                // One alone may come just behind the catch-up of a feed that was connected anew.
+                quiet = if runner.applied() == applied { quiet + 1 } else { 0 };
+                if quiet >= DEAF_AFTER {
+                    runner.missed_nothing();
+                }
+            }
             Err(RunError::Subscriber(SubscriberError::Full { .. })) => seen = None,
             Err(RunError::Stopped { .. }) => seen = None,
             Err(error) => {
