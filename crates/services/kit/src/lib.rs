@@ -28,7 +28,3 @@ pub use inline::start as start_inline;
 pub use lifecycle::{Running, Service};
 pub use settings::{Secret, Settings, SettingsError, VARIABLES, Variable, with_flags};
 pub use telemetry::init as init_telemetry;
-
-/// The default allocator took a third of a command's time on the service's side.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
