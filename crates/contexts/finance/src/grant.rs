@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::amount::{Amount, Balance};
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::{AccountId, AssetId, CompanyId, GrantId};
-use crate::list::{InvalidList, each_once};
+use crate::list::{self, Element, InvalidList, each_once};
 
 /// The state of one grant's stream: what the decisions see.
 #[derive(Debug, Clone, Default)]
@@ -46,10 +46,7 @@ pub enum Source {
 
 /// A source as it is read: serde's own reading of an enum says neither the field nor the rule.
 #[derive(Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "a source is either an asset or a company, by its id"
-)]
+#[serde(deny_unknown_fields)]
 struct Named {
     #[serde(default, deserialize_with = "given")]
     asset: Option<AssetId>,
@@ -89,14 +86,23 @@ impl fmt::Display for Source {
 }
 
 /// The sources of a grant: 1 to 100, each once, in the order in which they are drawn down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Source>")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {
     /// The sources in their order.
     pub fn as_slice(&self) -> &[Source] {
         &self.0
+    }
+}
+
+impl Element for Source {
+    const RULE: &'static str = "a source is either an asset or a company, by its id";
+}
+
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        list::read::<Source, _, _>(deserializer)
     }
 }
 
@@ -110,10 +116,7 @@ impl TryFrom<Vec<Source>> for Sources {
 
 /// Who gets how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "a destination is a company, its account and an amount"
-)]
+#[serde(deny_unknown_fields)]
 pub struct Destination {
     /// The company that the account belongs to.
     pub company: CompanyId,
@@ -124,14 +127,23 @@ pub struct Destination {
 }
 
 /// The destinations of a grant: 1 to 100, each account once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Destination>")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Destinations(Vec<Destination>);
 
 impl Destinations {
     /// The destinations in the order given.
     pub fn as_slice(&self) -> &[Destination] {
         &self.0
+    }
+}
+
+impl Element for Destination {
+    const RULE: &'static str = "a destination is a company, its account and an amount";
+}
+
+impl<'de> Deserialize<'de> for Destinations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        list::read::<Destination, _, _>(deserializer)
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::amount::{Amount, Balance};
 use crate::event::{Finance, FinanceEvent};
 use crate::ids::{AssetId, CompanyId, DealId, ProductId};
-use crate::list::{InvalidList, each_once};
+use crate::list::{self, Element, InvalidList, each_once};
 use crate::rate::Rate;
 use crate::text;
 
@@ -130,7 +130,7 @@ impl fmt::Display for Role {
 
 /// A company with its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a company with its role")]
+#[serde(deny_unknown_fields)]
 pub struct Party {
     /// Which company.
     pub company: CompanyId,
@@ -139,8 +139,7 @@ pub struct Party {
 }
 
 /// The companies of a product: 1 to 100, each once, in the order given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Party>")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parties(Vec<Party>);
 
 impl Parties {
@@ -153,6 +152,16 @@ impl Parties {
     pub fn with_role<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = CompanyId> + 'a {
         let having = self.0.iter().filter(move |party| party.role == *role);
         having.map(|party| party.company)
+    }
+}
+
+impl Element for Party {
+    const RULE: &'static str = "a company with its role";
+}
+
+impl<'de> Deserialize<'de> for Parties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        list::read::<Party, _, _>(deserializer)
     }
 }
 

@@ -54,6 +54,7 @@ async fn parts(asking: &mut Asking<'_>, forms: &Forms) {
         (id.clone(), "", SOURCE),
         (Value::Null, "", SOURCE),
         (json!({}), "", SOURCE),
+        (json!([id]), "", SOURCE),
         (json!({ "asset": id, "company": id }), "", SOURCE),
         (json!({ "asset": id, "company": null }), "/company", "an id is a UUID"),
         (json!({ "deal": id }), "/deal", "unknown field"),
@@ -77,6 +78,9 @@ async fn parts(asking: &mut Asking<'_>, forms: &Forms) {
             asking.refuses(form, pointer, &wrong.to_string(), rule).await;
         }
         let whole = form.body.pointer(pointer).expect("a part");
+        // serde would take a struct's fields in their order as well.
+        let row: Vec<&Value> = fields.iter().map(|field| &whole[*field]).collect();
+        asking.refuses(form, pointer, &json!(row).to_string(), rule).await;
         for field in fields {
             let mut less = whole.clone();
             less.as_object_mut().expect("an object").remove(*field);
