@@ -49,7 +49,7 @@ impl Default for WriterConfig {
             queue_commands: 4_096,
             cached_streams: 20_000,
             follow_every: Duration::from_secs(1),
-            answer_within: Duration::from_secs(5),
+            answer_within: Duration::from_secs(2),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::writer::queue::Request;
 use crate::writer::settle::Batch;
 
 /// What a step gets at least, also when its batch had to wait up to its deadline.
-pub(super) const STEP_AT_LEAST: Duration = Duration::from_secs(1);
+pub(super) const STEP_AT_LEAST: Duration = Duration::from_millis(750);
 
 /// Until when the clients of a batch wait.
 #[derive(Clone, Copy)]

@@ -14,8 +14,13 @@ mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::time::Duration;
+
 use bank::{Deposit, OpenAccount};
 use support::{FaultyLog, Running, run};
+
+/// Whoever can't be served is told so within this.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// A writer on a fresh log with the accounts `a` (Ann, 100) and `b` (Bob, 0): three events.
 async fn with_accounts() -> (FaultyLog, Running) {
