@@ -5,6 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use callboard::contract::{ItemEvent, Items, ItemsLog};
+use callboard::cycle::Clock;
 use callboard::log::LogReader;
 use callboard::process_manager::{Advance, Advanced, PendingCommand, ProcessManagerStore, Reaction, Registration};
 use callboard::relay::{Published, RelayStore};
@@ -351,4 +352,19 @@ async fn the_status_shows_every_log_and_subscriber() {
         (Some(Position::new(2)), 3)
     );
     assert!(projection.lag_seconds > 0.0 && projection.moved_at.is_some());
+}
+
+#[tokio::test]
+async fn the_daily_cycle_goes_by_the_databases_clock() {
+    let database = TestDatabase::create().await;
+    let clock = "create schema fixed; create function fixed.clock_timestamp() returns timestamptz language sql
+                 as $$ select timestamptz '2031-02-03 04:05:06.789Z' $$; grant usage on schema fixed to public";
+    database.execute(clock).await;
+    let searched = format!(
+        "alter database \"{}\" set search_path = fixed, pg_catalog",
+        database.name()
+    );
+    database.execute(&searched).await;
+    let now = database.connect().now().await.expect("a time");
+    assert_eq!(now.to_string(), "2031-02-03T04:05:06.789Z");
 }
