@@ -9,7 +9,7 @@ use callboard::log::LogReader;
 use callboard::relay::RelayStore;
 
 impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
-    /// Sends as many as the window has room for. What waits goes together; nothing waits for company.
+    /// Sends as many as the window has room for. What waits goes together.
     pub(super) fn fill(&mut self) -> Result<(), RelayError> {
         let Some(first) = self.backlog.peek().map(|event| event.position) else {
             return Ok(());
@@ -56,7 +56,11 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         if self.blocked || self.window.bytes().max(bytes) >= config.window_bytes {
             return 0;
         }
-        next_frame(self.backlog.len(), self.window.events().max(events), config.window)
+        let in_flight = InFlight {
+            frames: self.window.events(),
+            all: self.window.events().max(events),
+        };
+        next_frame(self.backlog.len(), in_flight, config.window)
     }
 
     /// Sends the events' own messages that may be sent.
@@ -112,29 +116,66 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 }
 
+/// How many events are on their way.
+#[derive(Clone, Copy)]
+struct InFlight {
+    /// In frames.
+    frames: usize,
+    /// In whichever form more of them are.
+    all: usize,
+}
+
 /// How many events the next frame may have: all that wait, as far as a frame goes. None while those
 /// don't all fit into the window: filled up with what was just confirmed, frames would be of one event.
-fn next_frame(waiting: usize, in_flight: usize, window: usize) -> usize {
-    let next = waiting.min(FRAME_MAX_EVENTS).min(window);
-    if in_flight + next <= window { next } else { 0 }
+///
+/// A frame that isn't full waits while another one is in flight, and goes with its confirm (as small segments
+/// do by Nagle's algorithm, RFC 896): the broker, to which a frame of one event is as dear as one of twenty, gets
+/// fewer of them the busier it is, and an event that comes alone still goes at once.
+fn next_frame(waiting: usize, in_flight: InFlight, window: usize) -> usize {
+    let most = FRAME_MAX_EVENTS.min(window);
+    let next = waiting.min(most);
+    let goes_now = in_flight.frames == 0 || next == most;
+    if goes_now && in_flight.all + next <= window {
+        next
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::next_frame;
+    use super::{InFlight, next_frame};
+
+    fn frames(events: usize) -> InFlight {
+        InFlight {
+            frames: events,
+            all: events,
+        }
+    }
 
     #[test]
-    fn what_waits_goes_together_and_waits_only_for_the_window() {
-        assert_eq!(next_frame(0, 0, 1_024), 0);
-        assert_eq!(next_frame(1, 1_023, 1_024), 1, "one that is alone waits for none");
-        assert_eq!(next_frame(10, 0, 1_024), 10);
-        assert_eq!(next_frame(5_000, 768, 1_024), 256);
+    fn what_waits_goes_together_as_far_as_the_window_has_room() {
+        assert_eq!(next_frame(0, frames(0), 1_024), 0);
+        assert_eq!(next_frame(10, frames(0), 1_024), 10);
+        assert_eq!(next_frame(5_000, frames(768), 1_024), 256);
+        let cut = next_frame(5_000, frames(769), 1_024);
+        assert_eq!(cut, 0, "not cut to what has just been confirmed");
+        let small = next_frame(5_000, frames(0), 3);
+        assert_eq!(small, 3, "a small window is no reason to stand still");
+    }
+
+    #[test]
+    fn an_event_that_comes_alone_goes_at_once_and_those_behind_it_together_with_its_confirm() {
+        assert_eq!(next_frame(1, frames(0), 1_024), 1);
+        assert_eq!(next_frame(1, frames(1), 1_024), 0);
+        assert_eq!(next_frame(255, frames(1), 1_024), 0);
         assert_eq!(
-            next_frame(5_000, 769, 1_024),
-            0,
-            "not cut to what has just been confirmed"
+            next_frame(256, frames(1), 1_024),
+            256,
+            "a full one gains nothing by waiting"
         );
-        assert_eq!(next_frame(2, 1_023, 1_024), 0);
-        assert_eq!(next_frame(5_000, 0, 3), 3, "a small window is no reason to stand still");
+        // Events' own messages are no reason to wait.
+        let outsiders = InFlight { frames: 0, all: 500 };
+        assert_eq!(next_frame(1, outsiders, 1_024), 1);
     }
 }

@@ -32,9 +32,11 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 
     /// A frame whose events' own messages are rejected is confirmed at every try, and the other way round: all is
-    /// well only when events are settled in both.
-    pub(super) fn is_well_beyond(&self, before: Position) {
-        if self.confirmed().position > before {
+    /// well only when events are settled in both, by a confirm or because nobody wants them.
+    pub(super) fn note_progress(&mut self) {
+        let settled = self.confirmed().position;
+        if settled > self.settled {
+            self.settled = settled;
             self.relay
                 .shared
                 .status

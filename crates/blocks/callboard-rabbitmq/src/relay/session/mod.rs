@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callboard::error_chain;
 use callboard::log::LogReader;
 use callboard::relay::{Published, RelayStore};
+use callboard::{Position, error_chain};
 use futures::{Stream, StreamExt};
 use lapin::Channel;
 use lapin::Event;
@@ -66,6 +66,8 @@ pub(super) struct Session<'a, R, S> {
     backlog: Backlog,
     /// As it is stored.
     published: Published,
+    /// Everything up to here was settled when it was looked last.
+    settled: Position,
     advancing: Pending<(bool, Published)>,
     /// When `published` may be stored again.
     advance_from: Instant,
@@ -111,6 +113,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 outsiders,
                 backlog: Backlog::new(published.position),
                 published,
+                settled: published.position,
                 advancing: None,
                 advance_from: Instant::now(),
                 looking: None,
@@ -133,6 +136,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             if let Err(error) = self.prepare() {
                 break Ended::Failed(error);
             }
+            self.note_progress();
             self.show();
             if self.draining.is_some() && self.is_settled() {
                 break Ended::Stopped;
@@ -224,16 +228,8 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
     /// Takes what happened; how the turn ended, if it did.
     fn take(&mut self, step: Step) -> Result<Option<Ended>, RelayError> {
         match step {
-            Step::Confirmed(confirmed) => {
-                let before = self.confirmed().position;
-                self.count(confirmed?);
-                self.is_well_beyond(before);
-            }
-            Step::Heard(confirmed) => {
-                let before = self.confirmed().position;
-                self.take_heard(&confirmed?);
-                self.is_well_beyond(before);
-            }
+            Step::Confirmed(confirmed) => self.count(confirmed?),
+            Step::Heard(confirmed) => self.take_heard(&confirmed?),
             Step::Advanced(advanced) => {
                 let (moved, to) = advanced?;
                 if !moved {
