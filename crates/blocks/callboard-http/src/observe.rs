@@ -1,15 +1,17 @@
 //! What happens around every request: a correlation id, a span, metrics, and panics caught.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use callboard::panic_text;
 use futures::FutureExt;
+use metrics::{Counter, Histogram};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -28,32 +30,75 @@ impl CorrelationId {
     }
 }
 
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+/// The metrics of a listener's requests, by route. Each is looked up by its labels once: that costs more
+/// than all else that is observed of a request.
+#[derive(Default)]
+pub(crate) struct Requests(RwLock<HashMap<Arc<str>, Vec<Answers>>>);
+
+/// What is counted of one kind of answers of a route.
+#[derive(Clone)]
+struct Answers {
+    method: &'static str,
+    status: u16,
+    count: Counter,
+    seconds: Histogram,
+}
+
+impl Answers {
+    fn new(method: &'static str, path: &str, status: u16) -> Self {
+        let labels = [
+            ("method", method.to_owned()),
+            ("path", path.to_owned()),
+            ("status", status.to_string()),
+        ];
+        Self {
+            method,
+            status,
+            count: metrics::counter!("callboard_http_requests_total", &labels),
+            seconds: metrics::histogram!("callboard_http_request_seconds", &labels[..2]),
+        }
+    }
+
+    fn take(&self, took: Duration) {
+        self.count.increment(1);
+        self.seconds.record(took.as_secs_f64());
+    }
+}
+
+impl Requests {
+    fn count(&self, method: &'static str, path: &str, status: u16, took: Duration) {
+        let is_one = |answers: &&Answers| answers.method == method && answers.status == status;
+        {
+            let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(answers) = routes.get(path).and_then(|kinds| kinds.iter().find(is_one)) {
+                return answers.take(took);
+            }
+        }
+        let answers = Answers::new(method, path, status);
+        answers.take(took);
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let kinds = routes.entry(path.into()).or_default();
+        if !kinds.iter().any(|known| is_one(&known)) {
+            kinds.push(answers);
+        }
+    }
+}
+
+pub(crate) async fn observe(State(requests): State<Arc<Requests>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let correlation_id = CorrelationId::of(request.headers());
     let method = method_label(request.method());
     // The pattern, never the path itself: that may name a person, and has no bound as a label.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let path: Arc<str> = route.as_ref().map_or("-", MatchedPath::as_str).into();
-    let span = tracing::info_span!(
-        "http_request",
-        method,
-        path = &*path,
-        correlation_id = &*correlation_id.0
-    );
+    let path = route.as_ref().map_or("-", MatchedPath::as_str);
+    let span = tracing::info_span!("http_request", method, path, correlation_id = &*correlation_id.0);
     request.extensions_mut().insert(correlation_id.clone());
     let mut response = answer(request, next).instrument(span.clone()).await;
     let echo = HeaderValue::try_from(&*correlation_id.0).expect("a correlation id is visible characters");
     response.headers_mut().insert(X_CORRELATION_ID, echo);
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
-    let labels = [
-        ("method", method.into()),
-        ("path", path.to_string()),
-        ("status", status.to_string()),
-    ];
-    metrics::counter!("callboard_http_requests_total", &labels).increment(1);
-    metrics::histogram!("callboard_http_request_seconds", &labels[..2]).record(took.as_secs_f64());
+    requests.count(method, path, status, took);
     response
 }
 

@@ -1,7 +1,9 @@
 //! The queue in front of the writer, and the handle that callers hold.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use metrics::Gauge;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -96,12 +98,15 @@ impl<L: Log> Request<L> {
 /// Sends commands to a log's writer. Cheap to clone.
 pub struct Commands<L: Log> {
     queue: mpsc::Sender<Request<L>>,
+    /// How many commands wait: looked up once, by the first one that is sent.
+    waiting: Arc<OnceLock<Gauge>>,
 }
 
 impl<L: Log> Clone for Commands<L> {
     fn clone(&self) -> Self {
         Self {
             queue: self.queue.clone(),
+            waiting: self.waiting.clone(),
         }
     }
 }
@@ -123,7 +128,8 @@ impl Answer {
 impl<L: Log> Commands<L> {
     pub(super) fn channel(capacity: usize) -> (Self, mpsc::Receiver<Request<L>>) {
         let (queue, requests) = mpsc::channel(capacity);
-        (Self { queue }, requests)
+        let waiting = Arc::default();
+        (Self { queue, waiting }, requests)
     }
 
     /// Executes a command and waits for its answer. Dropping the future is safe: the command
@@ -166,7 +172,8 @@ impl<L: Log> Commands<L> {
             },
             retry_after: Duration::from_secs(1),
         })?;
-        metrics::gauge!("callboard_writer_queue_commands", "log" => L::NAME)
+        self.waiting
+            .get_or_init(|| metrics::gauge!("callboard_writer_queue_commands", "log" => L::NAME))
             .set((self.queue.max_capacity() - self.queue.capacity()) as f64);
         Ok(answer)
     }
