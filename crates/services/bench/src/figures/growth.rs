@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use callboard_postgres::{Rebuildable, rebuild_projection};
 use warehouse::products::Products;
 
+use super::fill::filled;
 use super::rebuild::rebuilt;
 use crate::client::Client;
 use crate::load::closed;
@@ -19,27 +20,8 @@ const CLIENTS: u64 = 64;
 const PRODUCTS: u64 = 1_000;
 /// How many events the product with a long past has.
 const PAST: u64 = 100_000;
-/// Events of so many products that no command is sent to.
-const FILL: &str = "
-    insert into callboard.events (log, position, stream, version, id, type, schema_version, data, metadata, recorded_at)
-    select 'warehouse', n, 'product-old-' || n % PRODUCTS, (n - 1) / PRODUCTS + 1, gen_random_uuid(),
-           'ProductQuantityIncreased', 1,
-           json_build_object('sku', 'old-' || n % PRODUCTS, 'quantity', 1, 'quantity_on_hand', (n - 1) / PRODUCTS + 1),
-           '{}', now()
-    from generate_series(1, COUNT) n;
-";
-
-async fn filled(events: u64, products: u64) -> Result<Deployment> {
-    eprintln!("growth: filling a log with {events} events");
-    let deployment = Deployment::new().await?;
-    let fill = FILL
-        .replace("COUNT", &events.to_string())
-        .replace("PRODUCTS", &products.to_string());
-    deployment.database.execute(&fill).await;
-    // Not in a transaction, as the statements above are.
-    deployment.database.execute("vacuum analyze callboard.events").await;
-    Ok(deployment)
-}
+/// What the products are called that the log began with; but for one, no command is sent to them.
+const OLD: &str = "old";
 
 /// A log, and what was measured with it.
 struct Grown {
@@ -53,7 +35,7 @@ struct Grown {
 
 impl Grown {
     async fn begin(events: u64) -> Result<Self> {
-        let deployment = filled(events, 10_000).await?;
+        let deployment = filled(events, 10_000, OLD).await?;
         let projector = deployment.start(Kind::Projector).await?;
         rebuilt(&deployment).await?;
         Ok(Self {
@@ -111,7 +93,7 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
 
 /// The first command to a product of many events folds them all.
 async fn long_past(options: &Options, table: &mut Table) -> Result<()> {
-    let deployment = filled(PAST, 1).await?;
+    let deployment = filled(PAST, 1, OLD).await?;
     let (mut first, mut second) = (Figure::default(), Figure::default());
     for _ in 0..options.runs {
         let service = deployment.start(Kind::Command).await?;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod drain;
+mod fill;
 mod growth;
 mod pgbench;
 mod rebuild;

@@ -12,22 +12,14 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use warehouse::products::Products;
 
+use super::fill::filled;
 use crate::load::{Times, WARM_UP, queries};
 use crate::options::Options;
 use crate::service::{Deployment, Kind, Service};
 use crate::table::{Figure, Table};
 
-/// Events over so many products, written without a service.
-const FILL: &str = "
-    insert into callboard.events (log, position, stream, version, id, type, schema_version, data, metadata, recorded_at)
-    select 'warehouse', n, 'product-sku-' || n % PRODUCTS, (n - 1) / PRODUCTS + 1, gen_random_uuid(),
-           'ProductQuantityIncreased', 1,
-           json_build_object('sku', 'sku-' || n % PRODUCTS, 'quantity', 1, 'quantity_on_hand', (n - 1) / PRODUCTS + 1),
-           '{}', now()
-    from generate_series(1, COUNT) n;
-    analyze callboard.events;
-    create table public.copied (sku text primary key, quantity bigint not null);
-";
+/// Where the counterpart puts its rows.
+const COPIED: &str = "create table public.copied (sku text primary key, quantity bigint not null)";
 /// Over so many products; and over as many as there are events, each of which is a row to write.
 const PRODUCTS: u64 = 10_000;
 /// So many queries a second go on.
@@ -57,13 +49,8 @@ struct Taken {
 
 /// Rebuilds a log with events over so many products.
 async fn over(products: u64, cold_starts: bool, options: &Options, table: &mut Table) -> Result<()> {
-    let deployment = Deployment::new().await?;
-    eprintln!("rebuild: filling a log of {products} products");
-    let fill = FILL.replace("COUNT", &options.events.to_string());
-    deployment
-        .database
-        .execute(&fill.replace("PRODUCTS", &products.to_string()))
-        .await;
+    let deployment = filled(options.events, products, "sku").await?;
+    deployment.database.execute(COPIED).await;
     // Its own first builds are over when it is ready.
     let projector = deployment.start(Kind::Projector).await?;
     rebuilt(&deployment).await?;
