@@ -11,15 +11,16 @@ mod tests;
 
 pub use cycler::{CycleError, Cycler};
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::command::Command;
 use crate::event::Log;
+use crate::log::Source;
 
 /// Who a daily cycle is in the metadata of its events: no client may have this id.
 pub const ACTOR: &str = "cycle";
@@ -33,15 +34,19 @@ pub trait Cycle: Command {
     fn date_of(event: &<Self::Log as Log>::Event) -> Option<Date>;
 }
 
-/// Tells the time. A function or closure that returns it is one.
+/// Tells the time. A function or closure that returns it is one. Replicas of one log should share a
+/// clock, that of its database: a date that a fast clock has begun early is begun for all of them.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
-    fn now(&self) -> Timestamp;
+    /// The time now. Dropping the future is safe.
+    ///
+    /// # Errors
+    /// When the clock can't be reached.
+    fn now(&self) -> BoxFuture<'_, Result<Timestamp, Source>>;
 }
 
 impl<F: Fn() -> Timestamp + Send + Sync + 'static> Clock for F {
-    fn now(&self) -> Timestamp {
-        self()
+    fn now(&self) -> BoxFuture<'_, Result<Timestamp, Source>> {
+        ready(Ok(self())).boxed()
     }
 }
 
@@ -59,14 +64,12 @@ pub enum MissedDays {
 pub const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Where and how dates are counted. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Calendar {
     /// Whose dates they are.
     pub zone: TimeZone,
     /// What becomes of missed dates.
     pub missed: MissedDays,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
     /// How long after the end of a look the next one begins: [`LOOK_EVERY`].
     pub look_every: Duration,
 }

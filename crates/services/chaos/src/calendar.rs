@@ -34,7 +34,7 @@ pub async fn keep(world: &World, ending: &CancellationToken) -> Result<()> {
     let (writer, commands) = Writer::new(log.clone(), &router, (), WriterConfig::default());
     let (clock, stopping) = (HostClock::new(), CancellationToken::new());
     let writing = tokio::spawn(writer.run(stopping.clone()));
-    let mut cycler = Cycler::<CycleSystem, _>::new(log, commands, clock.calendar());
+    let mut cycler = Cycler::<CycleSystem, _>::new(log, commands, HostClock::calendar(), clock.shared());
     while ending.run_until_cancelled(patience::pause(DATE)).await.is_some() {
         let _going_on = world.ledger.gate.read().await;
         clock.set(date.tomorrow()?);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use callboard::cycle::{Calendar, MissedDays};
+use callboard::cycle::{Calendar, Clock, MissedDays};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -37,13 +37,17 @@ impl HostClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = noon;
     }
 
-    /// What services go by that have this clock; they look at it all the time.
-    pub fn calendar(&self) -> Calendar {
+    /// For services that go by this clock.
+    pub fn shared(&self) -> Arc<dyn Clock> {
         let clock = self.0.clone();
+        Arc::new(move || *clock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How services go by it: they look at it all the time.
+    pub fn calendar() -> Calendar {
         Calendar {
             zone: TimeZone::UTC,
             missed: MissedDays::Each,
-            clock: Arc::new(move || *clock.lock().unwrap_or_else(PoisonError::into_inner)),
             look_every: Duration::from_millis(50),
         }
     }

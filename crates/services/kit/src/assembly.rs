@@ -6,7 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use callboard::cycle::Cycler;
+use callboard::cycle::{Clock, Cycler};
 use callboard::event_handler::{EventHandlerStore, EventHandlerSubscriber};
 use callboard::log::{LogReader, LogStore};
 use callboard::process_manager::{Dispatcher, ProcessManagerStore, ProcessManagerSubscriber};
@@ -43,6 +43,8 @@ pub trait CommandStores {
     fn connect(&self, process_manager: &'static str) -> Self::Connect;
     /// The store of this process manager.
     fn manager<M: ProcessManager>(&self) -> Self::Managers;
+    /// The clock that all replicas share.
+    fn clock(&self) -> Arc<dyn Clock>;
 }
 
 /// What a topology gives the query side of one context.
@@ -268,7 +270,8 @@ impl<L: Log, S: CommandStores> Subscribers<L> for Cycles<'_, L, S> {
 
     fn cycle<C: Cycle<Log = L>>(&mut self) {
         let calendar = self.config.calendar.clone();
-        let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), calendar);
+        let clock = self.config.clock.clone().unwrap_or_else(|| self.stores.clock());
+        let cycler = Cycler::<C, _>::new(self.stores.log(), self.commands.clone(), calendar, clock);
         self.prepared.0.push(DailyCycle {
             log: L::NAME,
             looked: cycler.looked(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use callboard::cycle::Clock;
 use callboard::{EventHandler, Log, ProcessManager, Projection, View, Views};
 use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{
@@ -65,6 +66,10 @@ impl<L: Log> CommandStores for CommandStoresOf<L> {
 
     fn manager<M: ProcessManager>(&self) -> PgProcessManagerStore {
         PgProcessManagerStore::new::<M>(&self.ground.database)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.ground.database.clone())
     }
 }
 

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::cycle::{Calendar, LOOK_EVERY, MissedDays};
+use callboard::cycle::{Calendar, Clock, LOOK_EVERY, MissedDays};
 use callboard_http::{BearerTokens, TokenAlgorithm};
 use jiff::tz::TimeZone;
 
-use crate::clock::host_clock;
 use crate::handlers::HandlerSettings;
 use crate::settings::{Settings, SettingsError};
 
@@ -57,8 +56,10 @@ pub struct Config {
     pub idempotency_keep: Duration,
     /// `SUBSCRIBER_RESTART_DELAY_MS`.
     pub restart_delay: Duration,
-    /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`, with this host's clock.
+    /// `CALLBOARD_TIME_ZONE` and `CALLBOARD_MISSED_DAYS`.
     pub calendar: Calendar,
+    /// What the daily cycle goes by: `None` is the database's clock, or this host's where there is none.
+    pub clock: Option<Arc<dyn Clock>>,
     /// `CALLBOARD_AUTH`, with everything that begins with `CALLBOARD_TOKEN_`.
     pub auth: Auth,
     /// What event handlers are made from.
@@ -126,6 +127,7 @@ impl Config {
                 },
             )?,
             calendar: calendar(settings)?,
+            clock: None,
             auth: auth(settings)?,
             handlers: HandlerSettings::of(settings),
             log_filter: of("RUST_LOG").parse("a filter such as `info,callboard=debug`", |text| {
@@ -161,7 +163,6 @@ fn calendar(settings: &Settings) -> Result<Calendar, SettingsError> {
             "newest" => Some(MissedDays::Newest),
             _ => None,
         })?,
-        clock: Arc::new(host_clock),
         look_every: LOOK_EVERY,
     })
 }

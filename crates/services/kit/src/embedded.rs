@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use callboard::cycle::Clock;
 use callboard::event_handler::HandlerParking;
 use callboard::log::LogReader;
 use callboard::memory::{
@@ -58,6 +59,10 @@ impl CommandStores for Stores {
     fn manager<M: ProcessManager>(&self) -> MemoryProcessManagerStore {
         let mut managers = self.managers.lock().unwrap_or_else(PoisonError::into_inner);
         managers.entry(M::NAME).or_default().clone()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(jiff::Timestamp::now)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use callboard::cycle::Clock;
 use callboard::memory::{MemoryBus, MemoryConnect};
 use callboard::subscription::Backoff;
 use callboard::{EventHandler, Log, ProcessManager, Projection, Subscribers, error_chain};
@@ -57,6 +58,10 @@ impl<L: Log> CommandStores for Stores<L> {
 
     fn manager<M: ProcessManager>(&self) -> PgProcessManagerStore {
         PgProcessManagerStore::new::<M>(&self.database)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.database.clone())
     }
 }
 

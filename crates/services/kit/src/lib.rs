@@ -4,7 +4,6 @@ mod admin;
 pub mod assembly;
 mod brokered;
 pub mod cli;
-mod clock;
 mod config;
 pub mod contexts;
 mod demo;

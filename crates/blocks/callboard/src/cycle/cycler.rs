@@ -1,5 +1,6 @@
 //! Sends what is due, hour after hour.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -8,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::command::Actor;
-use crate::cycle::{ACTOR, Calendar, Cycle, due};
+use crate::cycle::{ACTOR, Calendar, Clock, Cycle, due};
 use crate::error_chain;
 use crate::event::{DecodeError, Log, Recorded};
-use crate::log::{LogReader, ReadError, StreamEvents};
+use crate::log::{LogReader, ReadError, Source, StreamEvents};
 use crate::names::Version;
 use crate::receipt::{CommandContext, CommandError, IfMatch};
 use crate::subscription::Backoff;
@@ -27,6 +28,9 @@ pub enum CycleError {
     /// The log can't be read.
     #[error("the newest date of the calendar can't be read")]
     Read(#[source] ReadError),
+    /// Nobody tells the time.
+    #[error("the time can't be read")]
+    Clock(#[source] Source),
     /// An event of the calendar is of a later release.
     #[error("the newest date of the calendar is unknown")]
     Decode(#[source] DecodeError),
@@ -46,18 +50,20 @@ pub struct Cycler<C: Cycle, R> {
     reader: R,
     commands: Commands<C::Log>,
     calendar: Calendar,
+    clock: Arc<dyn Clock>,
     looked: watch::Sender<bool>,
     seen: Seen,
     cycle: std::marker::PhantomData<fn() -> C>,
 }
 
 impl<C: Cycle, R: LogReader> Cycler<C, R> {
-    /// A cycler that reads the log with `reader` and sends to `commands`.
-    pub fn new(reader: R, commands: Commands<C::Log>, calendar: Calendar) -> Self {
+    /// A cycler that reads the log with `reader`, sends to `commands` and goes by `clock`.
+    pub fn new(reader: R, commands: Commands<C::Log>, calendar: Calendar, clock: Arc<dyn Clock>) -> Self {
         Self {
             reader,
             commands,
             calendar,
+            clock,
             looked: watch::Sender::new(false),
             seen: Seen::default(),
             cycle: std::marker::PhantomData,
@@ -116,12 +122,12 @@ impl<C: Cycle, R: LogReader> Cycler<C, R> {
         newest: Option<Date>,
         shutdown: &CancellationToken,
     ) -> Result<Option<Vec<Date>>, CycleError> {
-        let (zone, now) = (&self.calendar.zone, self.calendar.clock.now());
+        let now = self.clock.now().await.map_err(CycleError::Clock)?;
         // The first date of all follows no other. Sent behind one of a replica whose clock shows another
         // date, it would leave out those between.
         let if_match = newest.is_none().then_some(IfMatch::Version(self.seen.version));
         let mut cycled = Vec::new();
-        for date in due(zone, newest, now, self.calendar.missed) {
+        for date in due(&self.calendar.zone, newest, now, self.calendar.missed) {
             if shutdown.is_cancelled() {
                 break;
             }

@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use calendar::{CycleDay, DayCycled, Days};
-use callboard::cycle::{Calendar, CycleError, Cycler, LOOK_EVERY, MissedDays};
+use callboard::cycle::{Calendar, Clock, CycleError, Cycler, LOOK_EVERY, MissedDays};
+use callboard::log::{LogReader, Source};
 use callboard::memory::MemoryLog;
 use callboard::writer::{Writer, WriterConfig};
 use callboard::{Commands, Router};
-use futures::future::join_all;
+use futures::future::{BoxFuture, FutureExt, join_all, ready};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
@@ -75,18 +76,22 @@ impl Replica {
         }
     }
 
-    fn calendar(&self) -> Calendar {
-        let clock = self.clock.0.clone();
-        Calendar {
-            zone: self.zone.clone(),
-            missed: self.missed,
-            clock: Arc::new(move || *clock.lock().expect("no panic")),
-            look_every: LOOK_EVERY,
-        }
+    fn cycler(&self) -> Cycler<CycleDay, FaultyLog> {
+        self.reading(self.log.clone())
     }
 
-    fn cycler(&self) -> Cycler<CycleDay, FaultyLog> {
-        Cycler::new(self.log.clone(), self.commands.clone(), self.calendar())
+    fn reading<R: LogReader>(&self, reader: R) -> Cycler<CycleDay, R> {
+        let clock = self.clock.0.clone();
+        self.by(reader, Arc::new(move || *clock.lock().expect("no panic")))
+    }
+
+    fn by<R: LogReader>(&self, reader: R, clock: Arc<dyn Clock>) -> Cycler<CycleDay, R> {
+        let calendar = Calendar {
+            zone: self.zone.clone(),
+            missed: self.missed,
+            look_every: LOOK_EVERY,
+        };
+        Cycler::new(reader, self.commands.clone(), calendar, clock)
     }
 
     async fn look(&self) -> Result<Vec<Date>, CycleError> {
@@ -101,6 +106,19 @@ impl Replica {
         self.shutdown.cancel();
         soon(self.writer).await.expect("the writer ends");
     }
+}
+
+/// Both read the newest date before either sends.
+async fn look_at_once(replicas: &[Replica; 2]) {
+    let mut pauses = replicas.each_ref().map(|replica| replica.log.pause(Step::ReadStreams));
+    let looks = join_all(replicas.iter().map(Replica::cycled));
+    let met = async {
+        for pause in &mut pauses {
+            pause.arrived().await;
+        }
+        pauses.into_iter().for_each(support::Pause::go);
+    };
+    tokio::join!(looks, met);
 }
 
 /// The dates in the log, in order.
@@ -191,21 +209,10 @@ async fn two_replicas_at_once_cycle_each_date_once_and_in_order() {
     ];
     for now in ["2026-03-01T12:00:00Z", "2026-03-02T12:00:00Z", "2026-06-01T12:00:00Z"] {
         replicas.iter().for_each(|replica| replica.clock.set(now));
-        // Both have read the newest date before either sends, and the calls take turns.
-        let mut pauses = replicas
-            .iter()
-            .map(|replica| replica.log.pause(Step::ReadStreams))
-            .collect::<Vec<_>>();
+        // The calls take turns.
         let latencies = |replica: &Replica| replica.log.take_long([3, 0, 7, 1, 5, 0, 2, 4].repeat(40));
         replicas.iter().for_each(latencies);
-        let looks = join_all(replicas.iter().map(Replica::cycled));
-        let met = async {
-            for pause in &mut pauses {
-                pause.arrived().await;
-            }
-            pauses.into_iter().for_each(support::Pause::go);
-        };
-        tokio::join!(looks, met);
+        look_at_once(&replicas).await;
     }
     assert_eq!(dates(&log).await, from(date(2026, 3, 1), 93));
     for replica in replicas {
@@ -221,16 +228,8 @@ async fn replicas_of_different_clocks_that_begin_at_once_leave_no_date_out() {
         Replica::start(&log, "2026-03-04T12:00:00Z").await,
     ];
     // Both find an empty calendar, and the one that is ahead sends last.
-    let mut pauses = replicas.each_ref().map(|replica| replica.log.pause(Step::ReadStreams));
     replicas[1].log.take_long([50; 20]);
-    let looks = join_all(replicas.iter().map(Replica::cycled));
-    let met = async {
-        for pause in &mut pauses {
-            pause.arrived().await;
-        }
-        pauses.into_iter().for_each(support::Pause::go);
-    };
-    tokio::join!(looks, met);
+    look_at_once(&replicas).await;
     assert_eq!(dates(&log).await, from(date(2026, 3, 1), 4));
     for replica in replicas {
         replica.stop().await;
@@ -301,4 +300,25 @@ async fn it_looks_at_the_start_and_an_hour_after_each_look_has_ended() {
     assert!(looks() > after_second);
     replica.stop().await;
     soon(running).await.expect("it ends at once, in the middle of its hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nobody_tells_the_time_nothing_is_cycled_and_the_look_has_failed() {
+    struct Away;
+    impl Clock for Away {
+        fn now(&self) -> BoxFuture<'_, Result<Timestamp, Source>> {
+            ready(Err("the clock is away".into())).boxed()
+        }
+    }
+    let log = MemoryLog::new();
+    let replica = Replica::start(&log, "2026-03-01T12:00:00Z").await;
+    let look = soon(
+        replica
+            .by(replica.log.clone(), Arc::new(Away))
+            .run_once(&replica.shutdown),
+    )
+    .await;
+    assert!(matches!(look, Err(CycleError::Clock(_))), "{look:?}");
+    assert_eq!(dates(&log).await, []);
+    replica.stop().await;
 }

@@ -52,7 +52,7 @@ fn counting(replica: &Replica) -> (Cycler<CycleDay, Counting>, Counting) {
     let inner = replica.log.clone();
     let events = Arc::default();
     let reader = Counting { inner, events };
-    let cycler = Cycler::new(reader.clone(), replica.commands.clone(), replica.calendar());
+    let cycler = replica.reading(reader.clone());
     (cycler, reader)
 }
 
