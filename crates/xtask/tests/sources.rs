@@ -229,8 +229,8 @@ const MAY_ASK_THE_CLOCK: [(&str, &str); 5] = [
         "compares it with the database's",
     ),
     (
-        "crates/services/kit/src/clock.rs",
-        "says which calendar date it is; the log's rule keeps each to once, and in order",
+        "crates/services/kit/src/embedded.rs",
+        "stands for the database's clock",
     ),
 ];
 
@@ -253,8 +253,8 @@ fn nothing_but_a_decisions_moment_comes_from_this_hosts_clock() {
 }
 
 const CLOCKS: [&str; 4] = [
-    "Timestamp::now(",
-    "SystemTime::now(",
-    "Zoned::now(",
-    "UNIX_EPOCH.elapsed(",
+    "Timestamp::now",
+    "SystemTime::now",
+    "Zoned::now",
+    "UNIX_EPOCH.elapsed",
 ];
