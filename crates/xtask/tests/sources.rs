@@ -228,10 +228,7 @@ const MAY_ASK_THE_CLOCK: [(&str, &str); 5] = [
         "crates/blocks/callboard-postgres/src/inspect.rs",
         "compares it with the database's",
     ),
-    (
-        "crates/services/kit/src/embedded.rs",
-        "stands for the database's clock",
-    ),
+    ("crates/services/kit/src/embedded.rs", "stands for the database's clock"),
 ];
 
 #[test]
@@ -252,9 +249,4 @@ fn nothing_but_a_decisions_moment_comes_from_this_hosts_clock() {
     assert_eq!(asking, may);
 }
 
-const CLOCKS: [&str; 4] = [
-    "Timestamp::now",
-    "SystemTime::now",
-    "Zoned::now",
-    "UNIX_EPOCH.elapsed",
-];
+const CLOCKS: [&str; 4] = ["Timestamp::now", "SystemTime::now", "Zoned::now", "UNIX_EPOCH.elapsed"];
