@@ -37,9 +37,14 @@ const SCANNED: &str = "
     select relname::text || ' ' || seq_tup_read from pg_stat_user_tables
     where relname in ('events', 'idempotency_keys', 'items') and seq_tup_read >= 5000";
 
-const CONNECTED: &str = "
+/// Ends the backends that have worked, which count what they have read then.
+const END: &str = "
+    select pg_terminate_backend(pid)::text from pg_stat_activity
+    where datname = current_database() and application_name like 'planned %' and state is not null";
+/// Those that were there before this moment.
+const LEFT: &str = "
     select pid::text from pg_stat_activity
-    where datname = current_database() and application_name like 'planned %'";
+    where datname = current_database() and application_name like 'planned %' and backend_start < 'MOMENT'";
 
 /// What goes on in a service, on connections that keep their plans: an append with a key, reads, a batch of a
 /// projection, `published`.
@@ -91,10 +96,11 @@ async fn what_was_planned_while_the_tables_were_small_scans_none_that_has_grown(
     for name in ["new-1", "new-2"] {
         work(&log, &mut projection, &relay, name).await;
     }
-    drop((log, projection, relay, connections));
-    // A backend counts what it has read at its end.
-    eventually("every connection is closed", async || {
-        database.texts(CONNECTED).await.is_empty()
+    let moment = database.texts("select clock_timestamp()::text").await.remove(0);
+    database.texts(END).await;
+    let left = LEFT.replace("MOMENT", &moment);
+    eventually("every backend has ended", async || {
+        database.texts(&left).await.is_empty()
     })
     .await;
     assert_eq!(database.texts(SCANNED).await, Vec::<String>::new());
