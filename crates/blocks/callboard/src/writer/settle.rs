@@ -21,6 +21,9 @@ use crate::writer::run::Writer;
 
 pub(super) type Batch<L> = VecDeque<Prepared<L>>;
 
+/// How long a batch is decided again, because others were faster, before its clients are told so.
+const OUTRUN_FOR: Duration = Duration::from_secs(5);
+
 /// Where one round with a batch ended.
 enum Round {
     /// All that was decided is settled and answered.
@@ -50,8 +53,8 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         let sent = batch.first().map_or_else(Instant::now, |oldest| oldest.request.sent);
         let deadline = sent + self.config.answer_within;
         let patience = Patience { deadline, shutdown };
-        // A batch that others outrun all the time gives up, too.
-        let outrun_until = patience.for_a_step();
+        // A batch that others outrun all the time gives up, too; later, for the log answers it.
+        let outrun_until = patience.for_a_step().max(sent + OUTRUN_FOR);
         let mut parts: Vec<Batch<L>> = vec![batch.into()];
         let mut lost_races = 0;
         while let Some(mut part) = parts.pop() {

@@ -159,6 +159,9 @@ async fn who_is_outrun_all_the_time_is_told_so_in_time() {
     };
     assert!(matches!(answer, Err(CommandError::Unavailable)), "{answer:?}");
     let waited = sent.elapsed();
-    assert!(waited >= Duration::from_secs(2) && waited < TOLD_WITHIN, "{waited:?}");
+    assert!(
+        waited >= Duration::from_secs(5) && waited < Duration::from_secs(7),
+        "{waited:?}"
+    );
     writer.stop().await;
 }
