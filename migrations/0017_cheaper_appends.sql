@@ -1,6 +1,6 @@
--- The bounds of an event are asked by the function that appends, which nobody can pass by: PostgreSQL parses a
--- table's check constraints anew for each statement that writes to it, which took a third of a small append.
--- The names of the constraints stay what a refusal tells. The head is read where the log is locked, too.
+-- The bounds of an event are asked by the function that appends, where the constraints asked for them: behind the
+-- keys and the head. No service can pass it by, and PostgreSQL parses a table's check constraints anew for each
+-- statement that writes to it, which took a third of a small append. The names stay what a refusal tells.
 create or replace function callboard.append(
     in_log             text,
     in_expected        bigint,
@@ -36,55 +36,13 @@ begin
             using errcode = 'program_limit_exceeded';
     end if;
     -- The size of the array is at least that of its texts, and costs nothing to ask.
-    if pg_column_size(in_data) > 8388608 and (select sum(octet_length(d.data)) from unnest(in_data) d (data)) > 8388608 then
+    if pg_column_size(in_data) > 8388608
+        and (select sum(octet_length(d.data)) from unnest(in_data) d (data)) > 8388608
+    then
         raise exception 'an append has at most 8 MiB of event data' using errcode = 'program_limit_exceeded';
     end if;
 
-    select c.broken into broken
-    from unnest(in_streams, in_versions, in_types, in_schema_versions, in_data, in_metadata)
-        n (stream, version, type, schema_version, data, metadata)
-    cross join lateral (
-        select case
-            when n.version < 1 then 'events_version_check'
-            when n.schema_version < 1 then 'events_schema_version_check'
-            when octet_length(n.stream) not between 1 and 200 or n.stream collate "C" ~ '[^!-~]'
-                then 'events_stream_check'
-            when octet_length(n.type) not between 1 and 100 or n.type collate "C" ~ '[^!-~]'
-                then 'events_type_check'
-            when octet_length(n.data) > 262144 then 'events_data_size_check'
-            -- The cast tells a NUL from a text that speaks of one: it refuses the former by itself.
-            when strpos(n.data, '\u0000') > 0 and n.data::jsonb is null then 'events_data_nul_check'
-            when octet_length(n.metadata) > 8192 then 'events_metadata_size_check'
-            -- Nothing of a text of 255 bytes is longer than 255 characters.
-            when octet_length(n.metadata) > 255 and (
-                length(n.metadata::json ->> 'correlation_id') > 255
-                or length(n.metadata::json ->> 'actor') > 255
-                or length(n.metadata::json ->> 'traceparent') > 255
-            ) then 'events_metadata_fields_check'
-        end
-    ) c (broken)
-    where c.broken is not null
-    limit 1;
-    if found then
-        raise exception 'a new event violates the check constraint "%"', broken
-            using errcode = 'check_violation', constraint = broken;
-    end if;
-
-    perform from callboard.logs l where l.log = in_log for update;
-    if not found then
-        perform callboard.ensure_log(in_log);
-        perform from callboard.logs l where l.log = in_log for update;
-    end if;
-
-    select e.position, e.id into head, head_id
-    from callboard.events e
-    where e.log = in_log
-    order by e.position desc
-    limit 1;
-    if not found then
-        head := 0;
-        head_id := '00000000-0000-0000-0000-000000000000';
-    end if;
+    select l.head, l.head_id into head, head_id from callboard.lock_log(in_log) l;
 
     if head > in_expected and cardinality(in_ids) > 0 then
         select e.recorded_at into recorded_at
@@ -124,6 +82,36 @@ begin
     recorded_at := clock_timestamp();
 
     if cardinality(in_ids) > 0 then
+        select c.broken into broken
+        from unnest(in_streams, in_versions, in_types, in_schema_versions, in_data, in_metadata)
+            n (stream, version, type, schema_version, data, metadata)
+        cross join lateral (
+            select case
+                when n.version < 1 then 'events_version_check'
+                when n.schema_version < 1 then 'events_schema_version_check'
+                when octet_length(n.stream) not between 1 and 200 or n.stream collate "C" ~ '[^!-~]'
+                    then 'events_stream_check'
+                when octet_length(n.type) not between 1 and 100 or n.type collate "C" ~ '[^!-~]'
+                    then 'events_type_check'
+                when octet_length(n.data) > 262144 then 'events_data_size_check'
+                -- The cast tells a NUL from a text that speaks of one: it refuses the former by itself.
+                when strpos(n.data, '\u0000') > 0 and n.data::jsonb is null then 'events_data_nul_check'
+                when octet_length(n.metadata) > 8192 then 'events_metadata_size_check'
+                -- Nothing of a text of 255 bytes is longer than 255 characters.
+                when octet_length(n.metadata) > 255 and (
+                    length(n.metadata::json ->> 'correlation_id') > 255
+                    or length(n.metadata::json ->> 'actor') > 255
+                    or length(n.metadata::json ->> 'traceparent') > 255
+                ) then 'events_metadata_fields_check'
+            end
+        ) c (broken)
+        where c.broken is not null
+        limit 1;
+        if found then
+            raise exception 'a new event violates the check constraint "%"', broken
+                using errcode = 'check_violation', constraint = broken;
+        end if;
+
         insert into callboard.events
             (log, position, stream, version, id, type, schema_version, data, metadata, recorded_at)
         select
