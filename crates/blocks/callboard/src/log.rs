@@ -226,7 +226,4 @@ pub trait LockedLog: Send {
 
     /// As [`LogStore::append`], in the transaction that holds the lock; ends it.
     fn append(self, append: &Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
-
-    /// Lets go of the lock with nothing appended. Dropping it does so as well, but costs its connection.
-    fn release(self) -> impl Future<Output = ()> + Send;
 }

@@ -2,7 +2,7 @@
 
 use callboard::Position;
 use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
-use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use super::append::{AppendArrays, append_error};
 use super::{PgLog, read_slice};
@@ -22,14 +22,16 @@ impl PgLocked {
     pub(super) async fn begin(log: &PgLog) -> Result<Self, AppendError> {
         let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
         let mut connection = log.0.appends.take().await.map_err(unavailable)?;
-        // Not sqlx's `begin()`: nothing here must outlive the connection's owner. Both statements in one
-        // round trip: whoever meets others at the log locks it for each batch.
-        let name = log.0.name.replace('\'', "''");
-        let locked = format!("begin; select from callboard.lock_log('{name}')");
-        sqlx::raw_sql(AssertSqlSafe(locked))
+        // Not sqlx's `begin()`: nothing here must outlive the connection's owner.
+        sqlx::raw_sql("begin")
             .execute(&mut *connection)
             .await
             .map_err(unavailable)?;
+        let locked: Result<(i64, Uuid), _> = sqlx::query_as(include_str!("../../queries/lock_log.sql"))
+            .bind(log.0.name)
+            .fetch_one(&mut *connection)
+            .await;
+        locked.map_err(unavailable)?;
         Ok(Self {
             log: log.clone(),
             connection,
@@ -121,10 +123,5 @@ impl LockedLog for PgLocked {
         tokio::time::timeout(log.0.deadline, outcome)
             .await
             .unwrap_or_else(|_| Err(AppendError::Unknown("the append's deadline has passed".into())))
-    }
-
-    async fn release(self) {
-        // In vain on a dead connection, which is closed then.
-        let _ = tokio::time::timeout(self.log.0.deadline, self.rollback()).await;
     }
 }

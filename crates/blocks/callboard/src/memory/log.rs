@@ -208,6 +208,4 @@ impl LockedLog for LockedMemoryLog {
     async fn append(self, append: &Append) -> Result<Appended, AppendError> {
         lock(&self.log.data).append(append)
     }
-
-    async fn release(self) {}
 }

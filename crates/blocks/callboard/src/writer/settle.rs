@@ -15,7 +15,7 @@ use crate::receipt::{CommandError, Executed, Receipt};
 use crate::writer::Tap;
 use crate::writer::cache::PAGE;
 use crate::writer::decide::{Decided, Verdict, decide};
-use crate::writer::patience::{Patience, STEP_AT_LEAST};
+use crate::writer::patience::Patience;
 use crate::writer::prepared::Prepared;
 use crate::writer::run::Writer;
 
@@ -130,7 +130,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         };
         let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
         if decided.overlay.events.is_empty() && decided.keys.is_empty() {
-            return self.confirm(part, decided, locked, patience).await;
+            return self.confirm(part, decided, locked.is_some(), patience).await;
         }
         self.append(part, decided, locked, patience).await
     }
@@ -140,10 +140,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         &mut self,
         part: &mut Batch<L>,
         decided: Decided<L>,
-        locked: Option<S::Locked>,
+        locked: bool,
         patience: Patience<'_>,
     ) -> Round {
-        if locked.is_none() {
+        if !locked {
             match patience.briefly(Box::pin(self.store.head())).await {
                 Ok(head) if head == self.cache.at => {}
                 Ok(_) => return Round::Moved,
@@ -151,9 +151,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             }
         }
         answer_all(part, decided.verdicts);
-        if let Some(locked) = locked {
-            let _ = tokio::time::timeout(STEP_AT_LEAST, locked.release()).await;
-        }
         Round::Settled
     }
 
@@ -214,7 +211,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         let mut locked = self.store.lock().await?;
         let slice = locked.read(self.cache.at.position, PAGE).await?;
         if slice.anchor != Some(self.cache.at.event_id) || slice.more {
-            locked.release().await;
             return Ok(None);
         }
         self.cache.follow(&slice.events);

@@ -334,8 +334,4 @@ impl LockedLog for Locked {
         let Self { log, inner } = self;
         log.through(append, || inner.append(append)).await
     }
-
-    async fn release(self) {
-        self.inner.release().await;
-    }
 }
