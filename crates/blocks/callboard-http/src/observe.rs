@@ -36,7 +36,6 @@ impl CorrelationId {
 pub(crate) struct Requests(RwLock<HashMap<Arc<str>, Vec<Answers>>>);
 
 /// What is counted of one kind of answers of a route.
-#[derive(Clone)]
 struct Answers {
     method: &'static str,
     status: u16,

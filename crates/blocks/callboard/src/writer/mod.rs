@@ -37,8 +37,8 @@ pub struct WriterConfig {
     pub cached_streams: usize,
     /// How often an idle writer follows the log.
     pub follow_every: Duration,
-    /// How long a client waits for a batch that can't be settled before it is told so. The writer
-    /// settles the batch all the same.
+    /// How long a client waits for a log that doesn't answer before it is told so; for a batch that others
+    /// outrun all the time it is five seconds at least. The writer settles the batch all the same.
     pub answer_within: Duration,
 }
 
