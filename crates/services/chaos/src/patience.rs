@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Asks until it is so.
+/// Asks until there is an answer.
 ///
 /// # Errors
-/// The last reason why not, when it isn't so in time.
-pub async fn until<F>(within: Duration, what: &str, mut ask: impl FnMut() -> F) -> Result<()>
+/// The last reason why not, when there is none in time.
+pub async fn until<T, F>(within: Duration, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where
-    F: Future<Output = Result<(), String>>,
+    F: Future<Output = Result<T, String>>,
 {
     let deadline = Instant::now() + within;
     loop {
-        let Err(reason) = ask().await else {
-            return Ok(());
+        let reason = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(reason) => reason,
         };
         if Instant::now() >= deadline {
             bail!("not within {} s: {what}: {reason}", within.as_secs());

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use callboard::log::LogReader;
 use conformance::Api;
 use conformance::random::Dice;
 use futures::future::join_all;
@@ -17,12 +18,47 @@ pub const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 /// Markers are clients of their own.
 const MARKERS: u64 = 1 << 32;
 
-/// Sends a marker to each command service until it is accepted, and waits until each projector shows
-/// all of them; how long that took.
+/// How long after a fault's end something was well again.
+#[derive(Debug, Clone, Copy)]
+pub struct Recovery {
+    /// Each projector shows all that was recorded when the fault ended.
+    pub reads: Duration,
+    /// Each command service has accepted a marker that was sent after that, and each projector shows it.
+    pub whole: Duration,
+}
+
+impl Recovery {
+    /// What one that was given up counts as.
+    pub const NEVER: Self = Self {
+        reads: SHOWN_WITHIN,
+        whole: SHOWN_WITHIN,
+    };
+}
+
+/// Watches both sides until they are well again.
 ///
 /// # Errors
 /// When it takes too long.
-pub async fn recovery(world: &World, number: u64, dice: &Dice) -> Result<Duration> {
+pub async fn recovery(world: &World, number: u64, dice: &Dice) -> Result<Recovery> {
+    let (reads, whole) = tokio::try_join!(reads(world), whole(world, number, dice))?;
+    Ok(Recovery { reads, whole })
+}
+
+/// Waits until each projector shows what the log holds now; how long that took.
+async fn reads(world: &World) -> Result<Duration> {
+    let began = Instant::now();
+    // Asked for on connections of our own, which a fault may have ended, too.
+    let head = until(SHOWN_WITHIN, "the log's head", || async {
+        world.log.head().await.map_err(|error| error.to_string())
+    })
+    .await?;
+    shown(world.apis(), "/warehouse/products?limit=1", head.position.get()).await?;
+    Ok(began.elapsed())
+}
+
+/// Sends a marker to each command service until it is accepted, and waits until each projector shows
+/// all of them; how long that took.
+async fn whole(world: &World, number: u64, dice: &Dice) -> Result<Duration> {
     let began = Instant::now();
     let apis = world.apis();
     let mut markers = Vec::new();
@@ -31,14 +67,17 @@ pub async fn recovery(world: &World, number: u64, dice: &Dice) -> Result<Duratio
     }
     let positions = join_all(markers).await.into_iter().flatten();
     let last = positions.max().unwrap_or(0);
-    let mut showing = Vec::new();
-    for api in apis {
-        showing.push(show(api, number, last));
-    }
+    shown(apis, &format!("/warehouse/products/marker-{number}"), last).await?;
+    Ok(began.elapsed())
+}
+
+/// Waits until each projector answers this from that position on.
+async fn shown(apis: Vec<Api>, path: &str, position: u64) -> Result<()> {
+    let showing = apis.into_iter().map(|api| show(api, path, position));
     for shown in join_all(showing).await {
         shown?;
     }
-    Ok(began.elapsed())
+    Ok(())
 }
 
 async fn mark(world: &World, api: Api, number: u64, replica: u64, mut dice: Dice) -> Option<u64> {
@@ -53,10 +92,9 @@ async fn mark(world: &World, api: Api, number: u64, replica: u64, mut dice: Dice
     position
 }
 
-async fn show(api: Api, number: u64, position: u64) -> Result<()> {
-    let path = format!("/warehouse/products/marker-{number}");
+async fn show(api: Api, path: &str, position: u64) -> Result<()> {
     until(SHOWN_WITHIN, &format!("{path} at {position}"), || async {
-        let asked = api.get(&path).at(position).header("prefer", "wait=2").try_send();
+        let asked = api.get(path).at(position).header("prefer", "wait=2").try_send();
         let answer = tokio::time::timeout(Duration::from_secs(4), asked).await;
         match answer {
             Ok(Ok(answer)) if answer.status == 200 => Ok(()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::check::{Checked, Findings};
 use crate::fault::Fault;
+use crate::probe::Recovery;
 
 /// How many of each kind are shown.
 const SHOWN: usize = 8;
@@ -15,7 +16,7 @@ const SHOWN: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Row {
     /// How long recovery took, each time that it was injected.
-    pub recoveries: Vec<Duration>,
+    pub recoveries: Vec<Recovery>,
 }
 
 /// A whole run.
@@ -55,9 +56,9 @@ impl Report {
     fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| fault | injected | recovery median | recovery worst | lost | doubled | out of order |"
+            "| fault | injected | read side median | worst | with commands median | worst | lost | doubled | out of order |"
         )?;
-        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         let Findings {
             lost,
             doubled,
@@ -66,17 +67,13 @@ impl Report {
         } = &self.checked.findings;
         let (lost, doubled, disordered) = (lost.len(), doubled.len(), disordered.len());
         for (fault, row) in &self.rows {
-            let mut sorted = row.recoveries.clone();
-            sorted.sort_unstable();
-            let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
-            let (median, worst) = (
-                seconds(sorted.get(sorted.len().saturating_sub(1) / 2)),
-                seconds(sorted.last()),
-            );
-            let (name, injected) = (fault.name(), sorted.len());
+            let (reads, reads_worst) = median_and_worst(row.recoveries.iter().map(|recovery| recovery.reads));
+            let (whole, whole_worst) = median_and_worst(row.recoveries.iter().map(|recovery| recovery.whole));
+            let (name, injected) = (fault.name(), row.recoveries.len());
             writeln!(
                 f,
-                "| {name} | {injected} | {median:.2} s | {worst:.2} s | {lost} | {doubled} | {disordered} |"
+                "| {name} | {injected} | {reads:.2} s | {reads_worst:.2} s | {whole:.2} s | {whole_worst:.2} s \
+                 | {lost} | {doubled} | {disordered} |"
             )?;
         }
         Ok(())
@@ -129,4 +126,15 @@ impl fmt::Display for Report {
             None => Ok(()),
         }
     }
+}
+
+/// In seconds; 0 if there are none.
+fn median_and_worst(times: impl Iterator<Item = Duration>) -> (f64, f64) {
+    let mut sorted: Vec<_> = times.collect();
+    sorted.sort_unstable();
+    let seconds = |time: Option<&Duration>| time.map_or(0.0, Duration::as_secs_f64);
+    (
+        seconds(sorted.get(sorted.len().saturating_sub(1) / 2)),
+        seconds(sorted.last()),
+    )
 }

@@ -15,6 +15,7 @@ use crate::ledger::Fate;
 use crate::options::Options;
 use crate::patience::{pause, until};
 use crate::plan::{Plan, Step};
+use crate::probe::Recovery;
 use crate::report::Report;
 use crate::world::World;
 use crate::{calendar, clients, probe};
@@ -97,7 +98,7 @@ async fn under_load(options: &Options, seed: u64) -> Result<Report> {
 
 struct Run {
     world: Arc<World>,
-    injecting: JoinSet<(Fault, Result<Duration>)>,
+    injecting: JoinSet<(Fault, Result<Recovery>)>,
     permits: Arc<Semaphore>,
     report: Report,
 }
@@ -144,15 +145,15 @@ impl Run {
                 Ok(dice) => Ok(probe::recovery(&world, number, &dice).await),
                 Err(error) => Err(error),
             };
-            let time = recovered.map(|recovered| {
+            let recovery = recovered.map(|recovered| {
                 recovered.unwrap_or_else(|error| {
                     world
                         .ledger
                         .wrong(format!("not well again after {}: {error:#}", fault.name()));
-                    probe::SHOWN_WITHIN
+                    Recovery::NEVER
                 })
             });
-            (fault, time)
+            (fault, recovery)
         });
         while let Some(ended) = self.injecting.try_join_next() {
             self.note(ended?);
@@ -160,9 +161,9 @@ impl Run {
         Ok(())
     }
 
-    fn note(&mut self, (fault, outcome): (Fault, Result<Duration>)) {
+    fn note(&mut self, (fault, outcome): (Fault, Result<Recovery>)) {
         match outcome {
-            Ok(time) => self.report.rows.entry(fault).or_default().recoveries.push(time),
+            Ok(recovery) => self.report.rows.entry(fault).or_default().recoveries.push(recovery),
             Err(error) => self.report.missed.push(format!("{}: {error:#}", fault.name())),
         }
         let injected = self.report.injected();
