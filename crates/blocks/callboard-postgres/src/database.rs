@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::error::PostgresError;
+use crate::lately::Lately;
 use crate::links::Links;
 use crate::watcher::Watcher;
 
@@ -102,6 +103,7 @@ struct Inner {
     queries: PgPool,
     background: PgPool,
     watcher: Arc<Watcher>,
+    queried: Lately,
 }
 
 impl fmt::Debug for Database {
@@ -141,6 +143,7 @@ impl Database {
             queries,
             background,
             watcher,
+            queried: Lately::never(),
         })))
     }
 
@@ -178,6 +181,17 @@ impl Database {
     /// The pool for queries: read-only transactions.
     pub fn queries(&self) -> &PgPool {
         &self.0.queries
+    }
+
+    /// [`Database::queries`] for reading a view's rows: what can wait leaves processors to whoever does.
+    pub(crate) fn query(&self) -> &PgPool {
+        self.0.queried.now();
+        self.queries()
+    }
+
+    /// When this process has read rows of a view.
+    pub(crate) fn queried(&self) -> &Lately {
+        &self.0.queried
     }
 
     /// The pool for background work.

@@ -8,6 +8,7 @@ mod halt;
 mod housekeeping;
 mod inline;
 mod inspect;
+mod lately;
 mod links;
 mod log;
 mod migrate;

@@ -314,3 +314,49 @@ async fn a_rebuild_that_forgets_rows_in_between_folds_the_same() {
     .await;
     assert_eq!(shelves(&database).await, folded::<Items>(&log).await);
 }
+
+#[tokio::test]
+async fn rows_that_are_written_in_many_pieces_are_all_written() {
+    let database = items_database().await;
+    let (connections, log, mut projection) = filled(&database, 5).await;
+    projection.start().await.expect("it starts");
+    apply_all(&mut projection, &log).await;
+    // Some 300 KB of new rows in one chunk; in the next, as much of changed ones, and more keys without
+    // a row than are deleted at once.
+    let events = |version: u64| {
+        let of = move |number: u64| {
+            let shelf = format!("long-{number}");
+            let label = format!("{version} {}", "x".repeat(200));
+            let fact = ItemFact {
+                shelf: shelf.clone(),
+                label,
+                ..fact("plain", 1)
+            };
+            let gone = version == 2 && number.is_multiple_of(2);
+            let fact = if gone {
+                ItemEvent::Removed(fact)
+            } else {
+                ItemEvent::Put(fact)
+            };
+            event(&shelf, version, &fact)
+        };
+        (0..2_500).map(of).collect::<Vec<_>>()
+    };
+    record(&log, events(1)).await;
+    record(&log, events(2)).await;
+    rebuild_projection(&connections, Rebuildable::of::<Items>(), Some(2_505), true)
+        .await
+        .expect("it is asked for");
+    let mut rebuild = PgRebuild::<Items>::new(&connections);
+    let mut chunks = 0;
+    eventually("the swap", async || match rebuild.run_once().await.expect("a step") {
+        RebuildStep::Moved { events, .. } => {
+            chunks += usize::from(events > 0);
+            false
+        }
+        step => matches!(step, RebuildStep::Swapped { .. }),
+    })
+    .await;
+    assert_eq!(chunks, 2);
+    assert_eq!(shelves(&database).await, folded::<Items>(&log).await);
+}

@@ -6,6 +6,7 @@ use callboard::parking::Cause;
 use callboard::{Checkpoint, Log, Position, Projection};
 
 use super::job::Job;
+use super::pace::Pace;
 use super::parking::Parked;
 use super::read::{Read, next_slice, read_run};
 use super::rows::Rows;
@@ -87,6 +88,7 @@ impl<P: Projection> PgRebuild<P> {
         let most = job.throttle.map_or(self.most, |throttle| throttle.min(self.most));
         let mut parked = Parked::read::<P>(&mut job.transaction).await?;
         let discarded = read_discarded::<P>(&mut job.transaction).await?;
+        let mut pace = Pace::beside(&self.database);
         let mut bytes = 0;
         while filling.events < most && bytes < MOST_BYTES && rows.touched() < MOST_TOUCHED && began.elapsed() < LONGEST
         {
@@ -106,11 +108,12 @@ impl<P: Projection> PgRebuild<P> {
             rows.fold(&mut job.transaction, table, &free, filling.at).await?;
             filling.at_head = run.at_head;
             filling.undecodable = run.undecodable;
+            pace.breathe().await;
             if filling.at_head || filling.undecodable.is_some() {
                 break;
             }
         }
-        rows.write(&mut job.transaction, table, self.most_rows).await
+        rows.write(&mut job.transaction, table, self.most_rows, &mut pace).await
     }
 
     async fn keep(

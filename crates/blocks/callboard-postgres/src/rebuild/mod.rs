@@ -7,6 +7,7 @@ mod cancel;
 mod chunk;
 mod job;
 mod operator;
+mod pace;
 mod parking;
 mod progress;
 mod read;

@@ -6,14 +6,15 @@ use callboard::projection::{EventOf, fold, keys_of};
 use callboard::{Checkpoint, Projection, Recorded};
 use sqlx::PgConnection;
 
+use super::pace::Pace;
 use super::seen::Seen;
 use super::write::Changes;
 use crate::projection::{Failure, Table, load};
 
 /// How many bytes of rows, written as text, may be kept.
 const MOST_BYTES: usize = 64 << 20;
-/// After so many rows the thread is left to others for a moment.
-const YIELD_EVERY: usize = 100;
+/// After so many rows others have their turn.
+const PIECE_ROWS: usize = 100;
 /// How many keys are looked up at once.
 const LOAD_KEYS: usize = 5_000;
 
@@ -130,39 +131,51 @@ impl<P: Projection> Rows<P> {
         connection: &mut PgConnection,
         table: &Table,
         most_rows: usize,
+        pace: &mut Pace,
     ) -> Result<(), Failure> {
         let mut changes = Changes::<P>::new(table);
         for (place, (key, stored)) in self.touched.drain().enumerate() {
-            changes.take(&key, self.rows.get(&key).and_then(Option::as_ref), stored)?;
+            let row = self.rows.get(&key).and_then(Option::as_ref);
+            changes.take(&key, row, stored)?;
+            if row.is_none() && self.complete {
+                self.rows.remove(&key);
+            }
             if let Some(seen) = &mut self.seen {
                 seen.insert(&key);
             }
-            if place % YIELD_EVERY == YIELD_EVERY - 1 {
-                tokio::task::yield_now().await;
+            if changes.are_many() {
+                self.bytes += changes.write(connection).await?;
+            }
+            if place % PIECE_ROWS == PIECE_ROWS - 1 {
+                pace.breathe().await;
             }
         }
         self.bytes += changes.write(connection).await?;
-        if self.complete {
-            self.rows.retain(|_, row| row.is_some());
-        }
         if self.rows.len() > most_rows || self.bytes > MOST_BYTES {
-            self.forget();
+            self.forget(pace).await;
         }
         Ok(())
     }
 
     /// Forgets the rows, but not which keys there are.
-    fn forget(&mut self) {
-        let seen = if self.complete {
-            let mut seen = Seen::none();
-            self.rows.keys().for_each(|key| seen.insert(key));
-            Some(seen)
-        } else {
-            self.seen.take()
-        };
+    async fn forget(&mut self, pace: &mut Pace) {
+        if self.complete {
+            self.seen = Some(Seen::none());
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        for (place, (key, _)) in rows.drain().enumerate() {
+            if self.complete
+                && let Some(seen) = &mut self.seen
+            {
+                seen.insert(&key);
+            }
+            if place % PIECE_ROWS == PIECE_ROWS - 1 {
+                pace.breathe().await;
+            }
+        }
         *self = Self {
             at: self.at,
-            seen,
+            seen: self.seen.take(),
             ..Self::default()
         };
     }

@@ -4,6 +4,7 @@ use callboard::{Checkpoint, Log, Position, Projection, Standing};
 use uuid::Uuid;
 
 use super::job::Job;
+use super::pace::Pace;
 use super::parking::{Parked, forget_build, recount, rename_build};
 use super::read::{Read, read_run};
 use super::rows::Rows;
@@ -110,7 +111,10 @@ impl<P: Projection> PgRebuild<P> {
         let mut parked = Parked::read::<P>(&mut job.transaction).await?;
         let free = parked.part::<P>(&mut job.transaction, run.events).await?;
         rows.fold(&mut job.transaction, &table, &free, run.to).await?;
-        rows.write(&mut job.transaction, &table, self.most_rows).await?;
+        // Whoever applies events waits for the end of this.
+        let mut pace = Pace::without_rest();
+        rows.write(&mut job.transaction, &table, self.most_rows, &mut pace)
+            .await?;
         Ok(Some((old, run.to)))
     }
 

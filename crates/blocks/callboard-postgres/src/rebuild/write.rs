@@ -7,11 +7,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::projection::{Failure, Table};
 
-/// How much is sent to COPY at once.
-const COPY_BYTES: usize = 64 << 10;
-
-/// A statement takes about so much text.
-const STATEMENT_BYTES: usize = 4 << 20;
+/// So much text, or so many keys, are written at once: a few milliseconds' work for Postgres.
+const PIECE_BYTES: usize = 64 << 10;
+const PIECE_KEYS: usize = 1_000;
 
 /// Types whose JSON is, without its quotes, the text that COPY reads; parameters such as `(10,2)`
 /// stand behind.
@@ -53,7 +51,8 @@ pub(super) struct Changes<'a, P: Projection> {
     /// Whether new rows may go by COPY.
     copies: bool,
     fresh: String,
-    changed: Statements,
+    /// A JSON array that is still open.
+    changed: String,
     gone: Vec<P::Key>,
 }
 
@@ -64,7 +63,7 @@ impl<'a, P: Projection> Changes<'a, P> {
             table,
             copies: has_plain_key(table) && types.map(|column| &column.type_name).all(|name| is_plain(name)),
             fresh: String::new(),
-            changed: Statements::default(),
+            changed: String::new(),
             gone: Vec::new(),
         }
     }
@@ -73,34 +72,40 @@ impl<'a, P: Projection> Changes<'a, P> {
     pub(super) fn take(&mut self, key: &P::Key, row: Option<&P::Row>, stored: bool) -> Result<(), Source> {
         match (row, stored) {
             (Some(row), false) if self.copies => copy_line(self.table, &serde_json::to_value(row)?, &mut self.fresh),
-            (Some(row), _) => self.changed.add(&serde_json::to_string(row)?),
+            (Some(row), _) => {
+                self.changed.push(if self.changed.is_empty() { '[' } else { ',' });
+                self.changed.push_str(&serde_json::to_string(row)?);
+            }
             (None, true) => self.gone.push(key.clone()),
             (None, false) => {}
         }
         Ok(())
     }
 
-    /// Writes everything; returns how many bytes it was.
-    pub(super) async fn write(self, connection: &mut PgConnection) -> Result<usize, Failure> {
-        let delete = self.table.fill(include_str!("../../queries/delete_rows.template.sql"));
-        for keys in self.gone.chunks(5_000) {
-            let keys = self.table.keys_json::<P>(keys.iter())?;
+    /// Whether it is time to write what was taken.
+    pub(super) fn are_many(&self) -> bool {
+        self.fresh.len() + self.changed.len() >= PIECE_BYTES || self.gone.len() >= PIECE_KEYS
+    }
+
+    /// Writes what was taken since the last time; returns how many bytes of rows it was.
+    pub(super) async fn write(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
+        let bytes = self.fresh.len() + self.changed.len();
+        if !self.gone.is_empty() {
+            let delete = self.table.fill(include_str!("../../queries/delete_rows.template.sql"));
+            let keys = self.table.keys_json::<P>(self.gone.iter())?;
             execute(connection, &delete, keys).await?;
+            self.gone.clear();
         }
-        let mut bytes = self.fresh.len();
-        let put = self.table.fill(include_str!("../../queries/put_rows.template.sql"));
-        for rows in self.changed.finish() {
-            bytes += rows.len();
-            execute(connection, &put, rows).await?;
+        if !self.changed.is_empty() {
+            let put = self.table.fill(include_str!("../../queries/put_rows.template.sql"));
+            execute(connection, &put, std::mem::take(&mut self.changed) + "]").await?;
         }
         if !self.fresh.is_empty() {
             let copy = self.table.fill("copy {table} ({names}) from stdin");
             let mut copying = connection.copy_in_raw(&copy).await?;
-            for part in self.fresh.as_bytes().chunks(COPY_BYTES) {
-                copying.send(part).await?;
-                tokio::task::yield_now().await;
-            }
+            copying.send(self.fresh.as_bytes()).await?;
             copying.finish().await?;
+            self.fresh.clear();
         }
         Ok(bytes)
     }
@@ -112,35 +117,6 @@ async fn execute(connection: &mut PgConnection, statement: &str, json: String) -
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// JSON arrays of about [`STATEMENT_BYTES`] each.
-#[derive(Default)]
-struct Statements {
-    done: Vec<String>,
-    open: String,
-}
-
-impl Statements {
-    fn add(&mut self, row: &str) {
-        self.open.push(if self.open.is_empty() { '[' } else { ',' });
-        self.open.push_str(row);
-        if self.open.len() > STATEMENT_BYTES {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.open.push(']');
-            self.done.push(std::mem::take(&mut self.open));
-        }
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        self.close();
-        self.done
-    }
 }
 
 /// A row as a line of COPY's text format.
