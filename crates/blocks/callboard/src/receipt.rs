@@ -127,6 +127,11 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// No answer yet: whether it is done is known when it is repeated with the same idempotency key.
+    pub(crate) fn asks_to_repeat(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable | Self::OutcomeUnknown)
+    }
+
     pub(crate) fn fault(source: &Source) -> Self {
         Self::Fault(crate::error_chain(source.as_ref()).into())
     }

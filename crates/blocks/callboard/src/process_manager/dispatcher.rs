@@ -15,7 +15,7 @@ use crate::process_manager::{PendingCommand, ProcessManagerStore};
 use crate::receipt::{CommandContext, CommandError};
 use crate::router::Router;
 use crate::subscription::Backoff;
-use crate::writer::{Answer, Commands};
+use crate::writer::{Answer, Commands, Sequence};
 
 /// How many commands are under way at once.
 const WINDOW: usize = 256;
@@ -23,7 +23,8 @@ const WINDOW: usize = 256;
 /// Sends one process manager's pending commands. Any number of replicas may run one: the key of a
 /// command is made of its event's position and its index, so only the first one sent counts.
 ///
-/// A command at fault stays pending and is tried again, less and less often; the others go on.
+/// A command that must wait keeps those behind it waiting, so that they take effect in their order. Only
+/// one at fault is passed by: it stays pending and is tried again, less and less often.
 pub struct Dispatcher<L: Log, S> {
     name: &'static str,
     store: S,
@@ -103,8 +104,9 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
         let mut answers = Vec::with_capacity(pending.len());
         // The first error. What was sent is answered all the same, so that it isn't sent for ever.
         let mut kept: Option<Source> = None;
+        let sequence = Sequence::default();
         for command in &pending {
-            match self.send(command).await {
+            match self.send(command, &sequence).await {
                 Ok(answer) => answers.push((command, answer)),
                 Err(error) => {
                     kept = Some(error);
@@ -116,10 +118,7 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
         let mut answered: Vec<(Position, u32)> = Vec::with_capacity(sent);
         for (command, answer) in answers {
             match answer.get().await {
-                Err(
-                    error
-                    @ (CommandError::Overloaded { .. } | CommandError::Unavailable | CommandError::OutcomeUnknown),
-                ) => kept = kept.or(Some(Box::new(error))),
+                Err(error) if error.asks_to_repeat() => kept = kept.or(Some(Box::new(error))),
                 Err(CommandError::Fault(fault)) => self.note_fault(command, &fault),
                 Ok(_) => answered.push((command.position, command.index)),
                 Err(refusal) => {
@@ -153,7 +152,7 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
             .send_if_modified(|before| std::mem::replace(before, count) != count);
     }
 
-    async fn send(&self, command: &PendingCommand) -> Result<Answer, Source> {
+    async fn send(&self, command: &PendingCommand, sequence: &Sequence) -> Result<Answer, Source> {
         let decoded = self.router.decode(command)?;
         let span = tracing::info_span!(
             "dispatch",
@@ -164,7 +163,8 @@ impl<L: Log, S: ProcessManagerStore> Dispatcher<L, S> {
             correlation_id = command.correlation_id.as_deref(),
             causation_id = %command.causation_id,
         );
-        Ok(self.commands.send(decoded, self.context(command), span).await?)
+        let context = self.context(command);
+        Ok(self.commands.send(decoded, context, span, sequence).await?)
     }
 
     fn context(&self, command: &PendingCommand) -> CommandContext {

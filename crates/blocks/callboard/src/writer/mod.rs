@@ -18,7 +18,7 @@ mod settle;
 pub(crate) mod spec;
 
 pub use fingerprint::fingerprint;
-pub use queue::{Answer, AnyCommand, Commands};
+pub use queue::{Answer, AnyCommand, Commands, Sequence};
 pub use run::Writer;
 
 use std::sync::Arc;

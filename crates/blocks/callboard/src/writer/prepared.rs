@@ -65,7 +65,6 @@ impl<L: Log> Prepared<L> {
 
     /// Answers the client while the command itself stays in the batch.
     pub(super) fn answer_early(&mut self, error: CommandError) {
-        let (closed, _) = tokio::sync::oneshot::channel();
-        let _ = std::mem::replace(&mut self.request.answer, closed).send(Err(error));
+        self.request.reply.take().send(Err(error));
     }
 }

@@ -1,5 +1,6 @@
 //! The queue in front of the writer, and the handle that callers hold.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -63,11 +64,49 @@ impl<C: Command> AnyCommand<C::Log> for C {
     }
 }
 
+/// Commands that are done in the order in which they are sent: behind one that must wait, or of which
+/// nobody knows what became of it, none is done. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Sequence(Arc<AtomicBool>);
+
+/// Where an answer goes.
+pub(super) struct Reply {
+    to: oneshot::Sender<Result<Executed, CommandError>>,
+    sequence: Option<Sequence>,
+}
+
+impl Reply {
+    /// Answers. A client that went away changes nothing.
+    pub(super) fn send(self, outcome: Result<Executed, CommandError>) {
+        if let (Some(sequence), Err(error)) = (&self.sequence, &outcome)
+            && error.asks_to_repeat()
+        {
+            sequence.0.store(true, Ordering::Relaxed);
+        }
+        let _ = self.to.send(outcome);
+    }
+
+    /// Whether the command must not be done, since one that was sent before it wasn't.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let sequence = self.sequence.as_ref();
+        sequence.is_some_and(|sequence| sequence.0.load(Ordering::Relaxed))
+    }
+
+    /// One that nobody hears, in the place of this one.
+    pub(super) fn take(&mut self) -> Self {
+        let nobody = Self {
+            to: oneshot::channel().0,
+            sequence: self.sequence.clone(),
+        };
+        std::mem::replace(self, nobody)
+    }
+}
+
 /// A command in the queue.
 pub(super) struct Request<L: Log> {
     pub(super) command: Box<dyn AnyCommand<L>>,
     pub(super) context: CommandContext,
-    pub(super) answer: oneshot::Sender<Result<Executed, CommandError>>,
+    pub(super) reply: Reply,
     pub(super) span: tracing::Span,
     /// When it was sent: what its client waits is counted from here.
     pub(super) sent: Instant,
@@ -75,13 +114,13 @@ pub(super) struct Request<L: Log> {
 
 impl<L: Log> Request<L> {
     pub(super) fn new(command: Box<dyn AnyCommand<L>>, context: CommandContext, span: tracing::Span) -> (Self, Answer) {
-        let (answer, answered) = oneshot::channel();
+        let (to, answered) = oneshot::channel();
         let sent = Instant::now();
         (
             Self {
                 command,
                 context,
-                answer,
+                reply: Reply { to, sequence: None },
                 span,
                 sent,
             },
@@ -91,7 +130,7 @@ impl<L: Log> Request<L> {
 
     /// Answers a command that was never decided.
     pub(super) fn refuse(self, error: CommandError) {
-        let _ = self.answer.send(Err(error));
+        self.reply.send(Err(error));
     }
 }
 
@@ -178,7 +217,8 @@ impl<L: Log> Commands<L> {
         Ok(answer)
     }
 
-    /// As [`Commands::try_send`], but waits for a place in the queue.
+    /// As [`Commands::try_send`], but waits for a place in the queue, and done only if everything is that
+    /// was sent in this sequence before.
     ///
     /// # Errors
     /// [`CommandError::Overloaded`] when the writer has stopped.
@@ -187,12 +227,14 @@ impl<L: Log> Commands<L> {
         command: Box<dyn AnyCommand<L>>,
         context: CommandContext,
         span: tracing::Span,
+        sequence: &Sequence,
     ) -> Result<Answer, CommandError> {
         let place = self.queue.reserve().await.map_err(|_| CommandError::Overloaded {
             reason: "the service is shutting down",
             retry_after: Duration::from_secs(1),
         })?;
-        let (request, answer) = Request::new(command, context, span);
+        let (mut request, answer) = Request::new(command, context, span);
+        request.reply.sequence = Some(sequence.clone());
         place.send(request);
         Ok(answer)
     }

@@ -58,6 +58,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         let mut parts: Vec<Batch<L>> = vec![batch.into()];
         let mut lost_races = 0;
         while let Some(mut part) = parts.pop() {
+            refuse_cut_off(&mut part);
             if part.is_empty() {
                 continue;
             }
@@ -232,6 +233,16 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     }
 }
 
+/// What was sent behind a command that must wait must wait, too.
+fn refuse_cut_off<L: Log>(part: &mut Batch<L>) {
+    let is_cut_off = |prepared: &Prepared<L>| prepared.request.reply.is_cut_off();
+    if part.iter().any(is_cut_off) {
+        let (mut cut_off, left) = part.drain(..).partition(is_cut_off);
+        give_up(&mut cut_off, &CommandError::Unavailable);
+        *part = left;
+    }
+}
+
 /// Answers all that is left of a batch.
 fn give_up<L: Log>(part: &mut Batch<L>, error: &CommandError) {
     part.drain(..)
@@ -304,6 +315,5 @@ fn answer<L: Log>(prepared: Option<Prepared<L>>, outcome: Result<Executed, Comma
         }
         Err(error) => tracing::debug!(%error, "not done"),
     });
-    // A client that went away changes nothing.
-    let _ = request.answer.send(outcome);
+    request.reply.send(outcome);
 }

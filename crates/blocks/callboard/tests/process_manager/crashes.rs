@@ -1,13 +1,16 @@
 //! Crashes at every place, lost answers, and two replicas at once: each command takes effect once.
 
+use std::time::Duration;
+
 use callboard::memory::MemoryLog;
 use callboard::subscription::{Lock, RunError};
+use callboard::writer::WriterConfig;
 use callboard::{Position, Recorded};
 use proptest::prelude::*;
 
 use crate::bank::OpenAccount;
 use crate::store::{Store, Trouble};
-use crate::support::{FaultyLog, Running, put, run};
+use crate::support::{Fault, FaultyLog, Running, keyed, put, run, run_with};
 use crate::{begun, deposits, dispatcher, gift, managed, openings, pending};
 
 fn open(account: &str) -> OpenAccount {
@@ -161,11 +164,12 @@ async fn two_dispatchers_at_once_send_each_command_once() {
 }
 
 /// What happens between openings.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Step {
     Open,
     CatchUp(usize),
-    Dispatch(usize),
+    /// What its appends meet meanwhile.
+    Dispatch(usize, Vec<Fault>),
     Crash(usize),
     Advance(Trouble),
     Answer(Trouble),
@@ -173,10 +177,14 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let trouble = || prop_oneof![Just(Trouble::Away), Just(Trouble::AnswerLost), Just(Trouble::Busy)];
+    let fault = prop_oneof![
+        3 => Just(Fault::Away),
+        1 => prop::sample::select(vec![Fault::Fine, Fault::AnswerLost, Fault::Lost]),
+    ];
     prop_oneof![
-        4 => Just(Step::Open),
+        8 => Just(Step::Open),
         4 => (0..2_usize).prop_map(Step::CatchUp),
-        3 => (0..2_usize).prop_map(Step::Dispatch),
+        3 => (0..2_usize, prop::collection::vec(fault, 0..5)).prop_map(|(who, faults)| Step::Dispatch(who, faults)),
         1 => (0..2_usize).prop_map(Step::Crash),
         2 => trouble().prop_map(Step::Advance),
         1 => trouble().prop_map(Step::Answer),
@@ -188,16 +196,37 @@ async fn each_once(steps: Vec<Step>) {
     let store = Store::default();
     let mut managers = [managed(&store, &log.inner), managed(&store, &log.inner)];
     managers[0].start().await.expect("it starts");
-    let writers = [run(&log).await, run(&log.beside()).await];
+    let logs = [log.clone(), log.beside()];
+    // Each command is soon told to wait, and is a batch of its own, which others may follow.
+    let impatient = WriterConfig {
+        batch_commands: 1,
+        answer_within: Duration::from_millis(1),
+        ..WriterConfig::default()
+    };
+    let writers = [
+        run_with(&logs[0], impatient.clone()).await,
+        run_with(&logs[1], impatient).await,
+    ];
     let mut opened = 0;
     for step in steps {
         match step {
             Step::Open => {
                 opened += 1;
-                writers[0].done(open(&format!("n{opened}"))).await;
+                // The writer may still be at what met the last fault.
+                while writers[0]
+                    .with(open(&format!("n{opened}")), keyed(&opened.to_string()))
+                    .await
+                    .is_err()
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
             Step::CatchUp(who) => drop(managers[who].catch_up(Lock::Skip).await),
-            Step::Dispatch(who) => drop(dispatcher(&store, &writers[who]).run_once().await),
+            Step::Dispatch(who, faults) => {
+                logs[who].next_appends(faults);
+                drop(dispatcher(&store, &writers[who]).run_once().await);
+                logs[who].forget_faults();
+            }
             Step::Crash(who) => managers[who] = managed(&store, &log.inner),
             Step::Advance(trouble) => store.next_advances([trouble]),
             Step::Answer(trouble) => store.next_answers([trouble]),
@@ -207,6 +236,7 @@ async fn each_once(steps: Vec<Step>) {
     for _ in 0..100 {
         drop(managers[1].catch_up(Lock::Wait).await);
         drop(dispatcher(&store, &writers[1]).run_once().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(pending(&store).await.is_empty());
     let expected: Vec<_> = (1..=opened).map(|number| (format!("n{number}"), number * 10)).collect();

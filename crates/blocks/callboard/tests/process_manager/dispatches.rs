@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use callboard::process_manager::{Advance, Advanced, Dispatcher, PendingCommand, ProcessManagerStore};
 use callboard::subscription::Lock;
+use callboard::writer::WriterConfig;
 use callboard::{Checkpoint, Position, Router, to_json};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use crate::bank::events::{noted, opened};
 use crate::bank::{Bank, Deposit, OpenAccount, router};
 use crate::store::Store;
-use crate::support::{FaultyLog, Running, Step, all, put, run, soon, until};
+use crate::support::{Fault, FaultyLog, Running, Step, all, put, run, run_with, soon, until};
 use crate::{begun, deposits, dispatcher, pending};
 
 fn open(account: &str) -> OpenAccount {
@@ -28,6 +29,11 @@ fn open(account: &str) -> OpenAccount {
 async fn with_pending(commands: &[(&str, serde_json::Value)]) -> (FaultyLog, Running, Store) {
     let log = FaultyLog::new();
     let writer = run(&log).await;
+    let store = pending_with(&writer, commands).await;
+    (log, writer, store)
+}
+
+async fn pending_with(writer: &Running, commands: &[(&str, serde_json::Value)]) -> Store {
     writer.done(open("a")).await;
     let store = Store::default();
     let at = Checkpoint {
@@ -60,7 +66,7 @@ async fn with_pending(commands: &[(&str, serde_json::Value)]) -> (FaultyLog, Run
     };
     let advanced = store.advance(advance, Lock::Wait).await.expect("it advances");
     assert_eq!(advanced, Advanced::Done);
-    (log, writer, store)
+    store
 }
 
 fn deposit(amount: i64) -> (&'static str, serde_json::Value) {
@@ -224,6 +230,27 @@ async fn however_many_commands_are_at_fault_they_hold_up_nobody_and_are_tried_le
     assert!((1..=4).contains(&asked), "{asked}");
     shutdown.cancel();
     soon(task).await.expect("it ends");
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_command_that_must_wait_none_is_done_before_it() {
+    let log = FaultyLog::new();
+    // Each is a batch of its own, and the log is away for the first one alone.
+    let config = WriterConfig {
+        batch_commands: 1,
+        answer_within: Duration::from_millis(1),
+        ..WriterConfig::default()
+    };
+    let writer = run_with(&log, config).await;
+    let store = pending_with(&writer, &[deposit(1), deposit(2), deposit(3)]).await;
+    let dispatcher = dispatcher(&store, &writer);
+    log.next_appends([Fault::Away, Fault::Away]);
+    dispatcher.run_once().await.expect_err("the log was away");
+    assert_eq!(deposits(&log).await, [], "none overtakes another");
+    assert_eq!(dispatcher.run_once().await.expect("sent"), 3);
+    let amounts: Vec<_> = deposits(&log).await.into_iter().map(|(_, amount)| amount).collect();
+    assert_eq!(amounts, [1, 2, 3]);
     writer.stop().await;
 }
 

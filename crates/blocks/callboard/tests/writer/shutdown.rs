@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callboard::writer::WriterConfig;
+use callboard::writer::{Sequence, WriterConfig};
 use callboard::{CommandContext, CommandError};
 use tokio_util::sync::CancellationToken;
 
@@ -31,11 +31,12 @@ async fn a_full_queue_answers_overloaded_at_once() {
         other => panic!("{:?}", other.map(|_| "a place")),
     }
     // Whoever waits for a place gets one.
-    let commands = writer.commands.clone();
+    let (commands, sequence) = (writer.commands.clone(), Sequence::default());
     let waiting = commands.send(
         Box::new(deposit("a", 1)),
         CommandContext::default(),
         tracing::Span::none(),
+        &sequence,
     );
     let mut waiting = Box::pin(waiting);
     assert!(futures::poll!(waiting.as_mut()).is_pending());
@@ -78,6 +79,7 @@ async fn everything_that_was_taken_is_answered_before_the_end() {
             Box::new(deposit("a", 1)),
             CommandContext::default(),
             tracing::Span::none(),
+            &Sequence::default(),
         )
         .await;
     assert!(matches!(late, Err(CommandError::Overloaded { .. })));
@@ -168,6 +170,7 @@ async fn a_writer_that_is_shut_down_before_it_could_start_answers_what_waits() {
         Box::new(deposit("a", 1)),
         CommandContext::default(),
         tracing::Span::none(),
+        &sequence,
     );
     shutdown.cancel();
     let answer = soon(answer.expect("a place").get()).await;
@@ -207,6 +210,7 @@ async fn the_writer_ends_when_nobody_can_send_any_more() {
         Box::new(deposit("a", 1)),
         CommandContext::default(),
         tracing::Span::none(),
+        &sequence,
     );
     drop(commands);
     soon(last.expect("a place").get()).await.expect("it is settled");
