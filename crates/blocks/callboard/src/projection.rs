@@ -119,6 +119,25 @@ pub fn fold<P: Projection>(
     Ok(folded)
 }
 
+/// As [`fold`], onto rows that are kept: those of every touched key are there afterwards, `None` where
+/// it has none. After an error they are of no use any more.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_onto<P: Projection>(
+    rows: &mut HashMap<P::Key, Option<P::Row>>,
+    events: &[Recorded<EventOf<P>>],
+) -> Result<(), FoldPanic> {
+    for event in events {
+        for key in keys_touched::<P>(event)? {
+            let before = rows.remove(&key).flatten();
+            let after = guarded(event, || P::fold(&key, before, event))?;
+            rows.insert(key, after);
+        }
+    }
+    Ok(())
+}
+
 fn guarded<E, T>(event: &Recorded<E>, work: impl FnOnce() -> T) -> Result<T, FoldPanic> {
     // The work owns or only reads what it is given, so nothing half-changed outlives a panic.
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| FoldPanic {

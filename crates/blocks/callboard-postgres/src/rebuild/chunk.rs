@@ -1,16 +1,19 @@
 //! One chunk of a rebuild: a large run of the log, folded in memory, written at once.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use callboard::log::{LogReader, Slice};
 use callboard::parking::Cause;
 use callboard::{Checkpoint, Log, Position, Projection};
 
 use super::job::Job;
 use super::pace::Pace;
 use super::parking::Parked;
-use super::read::{Read, next_slice, read_run};
+use super::read::{Read, decoded, next_slice};
 use super::rows::Rows;
 use super::{PgRebuild, RebuildStep};
+use crate::log::{PgLog, read_slice};
 use crate::projection::{Failure, Table, read_discarded};
 
 /// A chunk ends with whichever comes first: so many events, so much of their text, so many rows to
@@ -24,10 +27,35 @@ const LONGEST: Duration = Duration::from_secs(3);
 struct Filling {
     at: Checkpoint,
     events: usize,
+    bytes: usize,
     /// Why it ended: nothing stands behind it, or what does can't be decoded.
     at_head: bool,
     undecodable: Option<(Position, String)>,
     forked: bool,
+}
+
+impl Filling {
+    fn from(at: Checkpoint) -> Self {
+        Self {
+            at,
+            events: 0,
+            bytes: 0,
+            at_head: false,
+            undecodable: None,
+            forked: false,
+        }
+    }
+
+    /// Nothing behind what was read belongs to this chunk.
+    fn has_ended(&self) -> bool {
+        self.at_head || self.forked || self.undecodable.is_some()
+    }
+}
+
+/// What isn't folded, or not now.
+struct Withheld {
+    parked: Parked,
+    discarded: HashSet<Position>,
 }
 
 impl<P: Projection> PgRebuild<P> {
@@ -35,13 +63,7 @@ impl<P: Projection> PgRebuild<P> {
         let began = Instant::now();
         let table = self.shadow(&mut job.transaction).await?;
         let mut rows = rows.valid_at(job.at, &table);
-        let mut filling = Filling {
-            at: job.at,
-            events: 0,
-            at_head: false,
-            undecodable: None,
-            forked: false,
-        };
+        let mut filling = Filling::from(job.at);
         match self.fill(&mut job, &table, &mut rows, &mut filling).await {
             Ok(()) => {}
             Err(Failure::Fold(panic)) => {
@@ -86,32 +108,40 @@ impl<P: Projection> PgRebuild<P> {
     ) -> Result<(), Failure> {
         let began = Instant::now();
         let most = job.throttle.map_or(self.most, |throttle| throttle.min(self.most));
-        let mut parked = Parked::read::<P>(&mut job.transaction).await?;
-        let discarded = read_discarded::<P>(&mut job.transaction).await?;
+        let mut withheld = Withheld {
+            parked: Parked::read::<P>(&mut job.transaction).await?,
+            discarded: read_discarded::<P>(&mut job.transaction).await?,
+        };
         let mut pace = Pace::beside(&self.database);
-        let mut bytes = 0;
-        while filling.events < most && bytes < MOST_BYTES && rows.touched() < MOST_TOUCHED && began.elapsed() < LONGEST
+        let mut ahead = None;
+        while !filling.has_ended()
+            && filling.events < most
+            && filling.bytes < MOST_BYTES
+            && rows.touched() < MOST_TOUCHED
+            && began.elapsed() < LONGEST
         {
-            let limit = self.slice.min(most - filling.events);
-            let run = match read_run(&mut job.transaction, P::Log::NAME, filling.at, limit, &discarded).await? {
-                Read::Run(run) => run,
-                Read::Fork => {
-                    filling.forked = true;
-                    return Ok(());
+            let slice = match ahead.take() {
+                Some(slice) => slice,
+                None => {
+                    let limit = self.slice.min(most - filling.events);
+                    read_slice(&mut job.transaction, P::Log::NAME, filling.at.position, limit).await?
                 }
             };
-            self.slice = next_slice(run.read);
-            filling.events += run.read;
-            bytes += run.bytes;
-            filling.at = run.to;
-            let free = parked.part::<P>(&mut job.transaction, run.events).await?;
-            rows.fold(&mut job.transaction, table, &free, filling.at).await?;
-            filling.at_head = run.at_head;
-            filling.undecodable = run.undecodable;
+            self.slice = next_slice(slice.events.len());
+            let behind = slice.events.last().filter(|_| slice.more).map(|last| last.position);
+            let left = most.saturating_sub(filling.events + slice.events.len());
+            // Both processors at once only when nobody queries.
+            let behind = behind.filter(|_| left > 0 && !pace.is_beside_queries());
+            let reading = read_ahead(&self.log, behind, self.slice.min(left));
+            let folding = take_in(job, table, rows, &mut withheld, filling, slice);
+            // In this order: Postgres is asked before the fold begins.
+            let (read, folded) = tokio::join!(biased; reading, folding);
+            folded?;
+            ahead = read;
             pace.breathe().await;
-            if filling.at_head || filling.undecodable.is_some() {
-                break;
-            }
+        }
+        if filling.forked {
+            return Ok(());
         }
         rows.write(&mut job.transaction, table, self.most_rows, &mut pace).await
     }
@@ -149,4 +179,33 @@ impl<P: Projection> PgRebuild<P> {
             rest,
         })
     }
+}
+
+/// Reads on a connection of the log's, while the transaction's is used for rows. `None` also when that
+/// can't be: the transaction reads it then.
+async fn read_ahead(log: &PgLog, behind: Option<Position>, limit: usize) -> Option<Slice> {
+    log.read(behind?, limit).await.ok()
+}
+
+/// Folds what was read.
+async fn take_in<P: Projection>(
+    job: &mut Job,
+    table: &Table,
+    rows: &mut Rows<P>,
+    withheld: &mut Withheld,
+    filling: &mut Filling,
+    slice: Slice,
+) -> Result<(), Failure> {
+    let Read::Run(run) = decoded(slice, filling.at, &withheld.discarded).await else {
+        filling.forked = true;
+        return Ok(());
+    };
+    filling.events += run.read;
+    filling.bytes += run.bytes;
+    filling.at = run.to;
+    let free = withheld.parked.part::<P>(&mut job.transaction, run.events).await?;
+    rows.fold(&mut job.transaction, table, &free, filling.at).await?;
+    filling.at_head = run.at_head;
+    filling.undecodable = run.undecodable;
+    Ok(())
 }

@@ -27,6 +27,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, within};
+use crate::log::PgLog;
 use crate::projection::{Failure, Table};
 
 pub use cancel::cancel_rebuild;
@@ -84,6 +85,8 @@ pub enum RebuildStep {
 /// Rebuilds the table of `P` whenever somebody wants it: a higher VERSION of its code, or an operator.
 pub struct PgRebuild<P: Projection> {
     database: Database,
+    /// For reading ahead.
+    log: PgLog,
     /// The shadow.
     table: Option<Arc<Table>>,
     rows: Rows<P>,
@@ -103,6 +106,7 @@ impl<P: Projection> PgRebuild<P> {
     pub fn new(database: &Database) -> Self {
         Self {
             database: database.clone(),
+            log: PgLog::new::<P::Log>(database),
             table: None,
             rows: Rows::default(),
             most: chunk::MOST_EVENTS,

@@ -42,10 +42,15 @@ impl Pace {
         }
     }
 
+    /// Whether others are expected to need the processors.
+    pub(super) fn is_beside_queries(&self) -> bool {
+        let beside = self.beside.as_ref();
+        beside.is_some_and(|database| database.queried().was_within(QUERIED_WITHIN))
+    }
+
     /// Between two pieces of work.
     pub(super) async fn breathe(&mut self) {
-        let beside = self.beside.as_ref();
-        if beside.is_some_and(|database| database.queried().was_within(QUERIED_WITHIN)) {
+        if self.is_beside_queries() {
             self.owed += self.since.elapsed().mul_f64(REST);
         }
         if self.owed < SHORTEST {

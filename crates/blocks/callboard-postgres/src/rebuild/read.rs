@@ -42,7 +42,7 @@ pub(super) fn next_slice(events: usize) -> usize {
     (events * 2).clamp(LEAST_EVENTS, MOST_EVENTS)
 }
 
-/// Reads at most `limit` events, starting AT the checkpoint.
+/// Reads at most `limit` events behind the checkpoint.
 pub(super) async fn read_run<E: Event>(
     connection: &mut PgConnection,
     log: &str,
@@ -50,9 +50,15 @@ pub(super) async fn read_run<E: Event>(
     limit: usize,
     discarded: &HashSet<Position>,
 ) -> Result<Read<E>, sqlx::Error> {
-    let Slice { anchor, events, more } = read_slice(connection, log, at.position, limit).await?;
+    let slice = read_slice(connection, log, at.position, limit).await?;
+    Ok(decoded(slice, at, discarded).await)
+}
+
+/// What was read behind the checkpoint, decoded.
+pub(super) async fn decoded<E: Event>(slice: Slice, at: Checkpoint, discarded: &HashSet<Position>) -> Read<E> {
+    let Slice { anchor, events, more } = slice;
     if anchor != Some(at.event_id) {
-        return Ok(Read::Fork);
+        return Read::Fork;
     }
     let mut run = Run {
         events: Vec::with_capacity(events.len()),
@@ -80,5 +86,5 @@ pub(super) async fn read_run<E: Event>(
         run.bytes += event.event.data.get().len();
         run.to = event.checkpoint();
     }
-    Ok(Read::Run(run))
+    Read::Run(run)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use callboard::projection::{EventOf, fold, keys_of};
+use callboard::projection::{EventOf, fold_onto, keys_of};
 use callboard::{Checkpoint, Projection, Recorded};
 use sqlx::PgConnection;
 
@@ -97,15 +97,11 @@ impl<P: Projection> Rows<P> {
         if !self.complete {
             self.load(connection, table, &keys).await?;
         }
-        let mut before = HashMap::with_capacity(keys.len());
         for key in keys {
-            let row = self.rows.remove(&key).flatten();
-            self.touched.entry(key.clone()).or_insert(row.is_some());
-            if let Some(row) = row {
-                before.insert(key, row);
-            }
+            let stored = self.rows.get(&key).is_some_and(Option::is_some);
+            self.touched.entry(key).or_insert(stored);
         }
-        self.rows.extend(fold::<P>(before, events)?);
+        fold_onto::<P>(&mut self.rows, events)?;
         self.at = Some(to);
         Ok(())
     }
