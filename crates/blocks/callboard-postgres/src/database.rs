@@ -103,7 +103,7 @@ struct Inner {
     queries: PgPool,
     background: PgPool,
     watcher: Arc<Watcher>,
-    queried: Lately,
+    views_read: Lately,
 }
 
 impl fmt::Debug for Database {
@@ -143,7 +143,7 @@ impl Database {
             queries,
             background,
             watcher,
-            queried: Lately::never(),
+            views_read: Lately::never(),
         })))
     }
 
@@ -185,13 +185,12 @@ impl Database {
 
     /// [`Database::queries`] for reading a view's rows: what can wait leaves processors to whoever does.
     pub(crate) fn query(&self) -> &PgPool {
-        self.0.queried.now();
+        self.0.views_read.now();
         self.queries()
     }
 
-    /// When this process has read rows of a view.
-    pub(crate) fn queried(&self) -> &Lately {
-        &self.0.queried
+    pub(crate) fn views_read(&self) -> &Lately {
+        &self.0.views_read
     }
 
     /// The pool for background work.

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::database::Database;
 
-/// So long after a query others are expected.
-const QUERIED_WITHIN: Duration = Duration::from_secs(1);
+/// So long after a view was read the next query is expected.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a rest is, to a time of work: a million events still take seconds, and most queries don't
 /// meet the work.
@@ -45,7 +45,7 @@ impl Pace {
     /// Whether others are expected to need the processors.
     pub(super) fn is_beside_queries(&self) -> bool {
         let beside = self.beside.as_ref();
-        beside.is_some_and(|database| database.queried().was_within(QUERIED_WITHIN))
+        beside.is_some_and(|database| database.views_read().was_within(READ_WITHIN))
     }
 
     /// Between two pieces of work.
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(rest_after(&mut beside, work).await, rest);
         assert_eq!(rest_after(&mut beside, work).await, rest);
         assert_eq!(rest_after(&mut Pace::without_rest(), work).await, Duration::ZERO);
-        assert_eq!(rest_after(&mut beside, QUERIED_WITHIN).await, Duration::ZERO);
+        assert_eq!(rest_after(&mut beside, READ_WITHIN).await, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

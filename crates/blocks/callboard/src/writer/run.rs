@@ -120,12 +120,8 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 error = crate::error_chain(&error),
                 "the writer can't read its log yet"
             );
-            if Instant::now() >= deadline {
-                while let Ok(request) = self.requests.try_recv() {
-                    request.refuse(CommandError::Unavailable);
-                }
-            }
-            if !backoff.wait(shutdown).await {
+            let waited = refusing_from(deadline, shutdown, backoff.wait(shutdown), &mut self.requests).await;
+            if waited != Some(true) {
                 return false;
             }
         }
@@ -141,16 +137,22 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     }
 
     async fn follow_while(&mut self, deadline: Instant, shutdown: &CancellationToken) -> Option<Result<(), ReadError>> {
-        let patience = Patience { deadline, shutdown };
-        let followed = self.cache.catch_up(&self.reader);
-        patience
-            .however_long(
-                Box::pin(followed),
-                deadline,
-                &mut Batch::new(),
-                CommandError::Unavailable,
-                &mut self.requests,
-            )
-            .await
+        let followed = Box::pin(self.cache.catch_up(&self.reader));
+        refusing_from(deadline, shutdown, followed, &mut self.requests).await
     }
+}
+
+/// Awaits a step; from the deadline on whoever has come or comes is told that nothing was done. `None` when
+/// shut down after that time.
+async fn refusing_from<L: Log, O>(
+    deadline: Instant,
+    shutdown: &CancellationToken,
+    step: impl Future<Output = O>,
+    requests: &mut mpsc::Receiver<Request<L>>,
+) -> Option<O> {
+    let patience = Patience { deadline, shutdown };
+    let nobody = &mut Batch::new();
+    patience
+        .however_long(step, deadline, nobody, CommandError::Unavailable, requests)
+        .await
 }

@@ -11,7 +11,7 @@ use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 
 use crate::calendar::CycleDay;
-use crate::support::{Fault, FaultyLog, soon};
+use crate::support::{Fault, FaultyLog, eventually, soon};
 use crate::{HostClock, Replica, dates};
 
 /// Zones, each with a day from which on 45 days hold what is odd about it, and the date that it skipped.
@@ -182,12 +182,7 @@ impl Calendars {
         replica.log.forget_faults();
         *replica.clock.0.lock().expect("no panic") = noon.timestamp();
         // The writer may still be at what met the last fault, and refuses what comes meanwhile.
-        let looked = async {
-            while self.look(0).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        soon(looked).await;
+        eventually(async || self.look(0).await.is_ok()).await;
         self.hold(skipped).await;
         assert_eq!(dates(&self.log).await.last().copied(), Some(latest));
         for running in self.running.into_iter().flatten() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use callboard::log::LogReader;
 use callboard::memory::MemoryLog;
 use callboard::subscription::{Lock, RunError};
 use callboard::writer::WriterConfig;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::bank::OpenAccount;
 use crate::store::{Store, Trouble};
-use crate::support::{Fault, FaultyLog, Running, keyed, put, run, run_with};
+use crate::support::{Fault, FaultyLog, Running, eventually, keyed, put, run, run_with};
 use crate::{begun, deposits, dispatcher, gift, managed, openings, pending};
 
 fn open(account: &str) -> OpenAccount {
@@ -213,13 +214,8 @@ async fn each_once(steps: Vec<Step>) {
             Step::Open => {
                 opened += 1;
                 // The writer may still be at what met the last fault.
-                while writers[0]
-                    .with(open(&format!("n{opened}")), keyed(&opened.to_string()))
-                    .await
-                    .is_err()
-                {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+                let (account, key) = (format!("n{opened}"), keyed(&opened.to_string()));
+                eventually(async || writers[0].with(open(&account), key.clone()).await.is_ok()).await;
             }
             Step::CatchUp(who) => drop(managers[who].catch_up(Lock::Skip).await),
             Step::Dispatch(who, faults) => {
@@ -233,11 +229,12 @@ async fn each_once(steps: Vec<Step>) {
         }
     }
     // All troubles are met once; then everything is settled.
-    for _ in 0..100 {
-        drop(managers[1].catch_up(Lock::Wait).await);
-        drop(dispatcher(&store, &writers[1]).run_once().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(async || {
+        let caught_up = managers[1].catch_up(Lock::Wait).await.is_ok();
+        let sent = dispatcher(&store, &writers[1]).run_once().await.is_ok();
+        caught_up && sent && store.position().await == log.inner.head().await.expect("a head").position
+    })
+    .await;
     assert!(pending(&store).await.is_empty());
     let expected: Vec<_> = (1..=opened).map(|number| (format!("n{number}"), number * 10)).collect();
     assert_eq!(

@@ -38,8 +38,13 @@ pub async fn soon<T>(work: impl Future<Output = T>) -> T {
 
 /// Lets the test's time pass until something is so.
 pub async fn until(so: impl Fn() -> bool) {
+    eventually(async || so()).await;
+}
+
+/// As [`until`], of something that takes time to ask.
+pub async fn eventually(mut so: impl AsyncFnMut() -> bool) {
     soon(async {
-        while !so() {
+        while !so().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })

@@ -170,7 +170,6 @@ async fn a_writer_that_is_shut_down_before_it_could_start_answers_what_waits() {
         Box::new(deposit("a", 1)),
         CommandContext::default(),
         tracing::Span::none(),
-        &sequence,
     );
     shutdown.cancel();
     let answer = soon(answer.expect("a place").get()).await;
@@ -210,7 +209,6 @@ async fn the_writer_ends_when_nobody_can_send_any_more() {
         Box::new(deposit("a", 1)),
         CommandContext::default(),
         tracing::Span::none(),
-        &sequence,
     );
     drop(commands);
     soon(last.expect("a place").get()).await.expect("it is settled");
