@@ -1,10 +1,15 @@
 //! A broker of a test's own, which it may break, and the pair on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use conformance::support::eventually;
+use conformance::support::{eventually, within};
 use conformance::system::{Ground, Replica, command, projector};
 use conformance::{Answer, Api, Node};
+
+/// On a busy machine RabbitMQ 3.10 may elect no leader of a quorum queue after a crash. Whoever publishes to it
+/// gets no confirm then, until its subscriber has failed three times and declares it anew.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(110);
 
 /// The pair on a node of its own. Its database is on the tests' server.
 pub struct Broken {
@@ -62,8 +67,11 @@ impl Broken {
     /// Waits until the relay has published all that there is.
     pub async fn published(&self) {
         let head = self.api.head().await as f64;
-        eventually("everything is published", async || {
-            (self.metric("callboard_relay_published").await >= head).then_some(())
+        let mut last = String::new();
+        within(PUBLISHED_WITHIN, "everything is published", async || {
+            let published = (self.metric("callboard_relay_published").await >= head).then_some(());
+            show_new(self.relay().await, &mut last);
+            published
         })
         .await;
     }
@@ -74,11 +82,7 @@ impl Broken {
         eventually("it lives on its queue", async || {
             let line = self.subscriber(name).await;
             let lives = (line.contains(": live,") && line.contains("lag=0 ")).then_some(());
-            if line != last {
-                // What a failure shows.
-                eprintln!("{line}");
-                last = line;
-            }
+            show_new(line, &mut last);
             lives
         })
         .await;
@@ -88,5 +92,13 @@ impl Broken {
     pub async fn stop(self) {
         self.command.stop().await;
         self.projector.stop().await;
+    }
+}
+
+/// For a failure to show how it went.
+fn show_new(line: String, last: &mut String) {
+    if line != *last {
+        eprintln!("{line}");
+        *last = line;
     }
 }
