@@ -105,17 +105,11 @@ pub fn keys_touched<P: Projection>(event: &Recorded<EventOf<P>>) -> Result<Vec<P
 /// # Errors
 /// [`FoldPanic`] names the event on which the fold panicked.
 pub fn fold<P: Projection>(
-    mut rows: HashMap<P::Key, P::Row>,
+    rows: HashMap<P::Key, P::Row>,
     events: &[Recorded<EventOf<P>>],
 ) -> Result<HashMap<P::Key, Option<P::Row>>, FoldPanic> {
-    let mut folded: HashMap<P::Key, Option<P::Row>> = HashMap::new();
-    for event in events {
-        for key in keys_touched::<P>(event)? {
-            let before = folded.remove(&key).unwrap_or_else(|| rows.remove(&key));
-            let after = guarded(event, || P::fold(&key, before, event))?;
-            folded.insert(key, after);
-        }
-    }
+    let mut folded = rows.into_iter().map(|(key, row)| (key, Some(row))).collect();
+    fold_onto::<P>(&mut folded, events)?;
     Ok(folded)
 }
 
