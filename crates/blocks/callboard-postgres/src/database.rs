@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::{sync::watch, time::Instant};
 
 use crate::error::PostgresError;
-use crate::lately::Lately;
 use crate::links::Links;
 use crate::watcher::Watcher;
 
@@ -103,7 +103,7 @@ struct Inner {
     queries: PgPool,
     background: PgPool,
     watcher: Arc<Watcher>,
-    views_read: Lately,
+    views_read: watch::Sender<Option<Instant>>,
 }
 
 impl fmt::Debug for Database {
@@ -143,7 +143,7 @@ impl Database {
             queries,
             background,
             watcher,
-            views_read: Lately::never(),
+            views_read: watch::Sender::new(None),
         })))
     }
 
@@ -184,13 +184,13 @@ impl Database {
     }
 
     /// [`Database::queries`] for reading a view's rows: what can wait leaves processors to whoever does.
-    pub(crate) fn query(&self) -> &PgPool {
-        self.0.views_read.now();
+    pub(crate) fn for_view(&self) -> &PgPool {
+        self.0.views_read.send_replace(Some(Instant::now()));
         self.queries()
     }
 
-    pub(crate) fn views_read(&self) -> &Lately {
-        &self.0.views_read
+    pub(crate) fn were_views_read_within(&self, time: Duration) -> bool {
+        self.0.views_read.borrow().is_some_and(|read| read.elapsed() < time)
     }
 
     /// The pool for background work.

@@ -8,7 +8,6 @@ mod halt;
 mod housekeeping;
 mod inline;
 mod inspect;
-mod lately;
 mod links;
 mod log;
 mod migrate;

@@ -74,7 +74,7 @@ impl<P: Projection> PgView<P> {
         for part in table.key_parts::<P>(key)? {
             query = query.bind(as_text(&part));
         }
-        let row: Option<String> = matching(query.fetch_optional(self.database.query()).await)?.flatten();
+        let row: Option<String> = matching(query.fetch_optional(self.database.for_view()).await)?.flatten();
         Ok(row.map(|row| serde_json::from_str(&row)).transpose()?)
     }
 
@@ -84,7 +84,7 @@ impl<P: Projection> PgView<P> {
         for value in values {
             query = query.bind(value);
         }
-        let rows: Vec<String> = matching(query.fetch_all(self.database.query()).await)?.unwrap_or_default();
+        let rows: Vec<String> = matching(query.fetch_all(self.database.for_view()).await)?.unwrap_or_default();
         Ok(rows
             .iter()
             .map(|row| serde_json::from_str(row))

@@ -45,7 +45,7 @@ impl Pace {
     /// Whether others are expected to need the processors.
     pub(super) fn is_beside_queries(&self) -> bool {
         let beside = self.beside.as_ref();
-        beside.is_some_and(|database| database.views_read().was_within(READ_WITHIN))
+        beside.is_some_and(|database| database.were_views_read_within(READ_WITHIN))
     }
 
     /// Between two pieces of work.
@@ -80,7 +80,7 @@ mod tests {
         let database = Database::new(DatabaseConfig::new("postgres://127.0.0.1/none")).expect("a URL");
         let mut beside = Pace::beside(&database);
         assert_eq!(rest_after(&mut beside, work).await, Duration::ZERO);
-        let _ = database.query();
+        let _ = database.for_view();
         assert_eq!(rest_after(&mut beside, work).await, rest);
         assert_eq!(rest_after(&mut beside, work).await, rest);
         assert_eq!(rest_after(&mut Pace::without_rest(), work).await, Duration::ZERO);
@@ -91,7 +91,7 @@ mod tests {
     async fn rests_that_are_too_short_for_a_timer_are_put_together() {
         let database = Database::new(DatabaseConfig::new("postgres://127.0.0.1/none")).expect("a URL");
         let mut pace = Pace::beside(&database);
-        let _ = database.query();
+        let _ = database.for_view();
         let work = Duration::from_millis(1);
         let mut rests = Vec::new();
         for _ in 0..4 {
