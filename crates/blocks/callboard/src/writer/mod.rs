@@ -38,7 +38,8 @@ pub struct WriterConfig {
     /// How often an idle writer follows the log.
     pub follow_every: Duration,
     /// How long a client waits for a log that doesn't answer before it is told so; for a batch that others
-    /// outrun all the time it is five seconds at least. The writer settles the batch all the same.
+    /// outrun all the time it is five seconds at least. The writer settles the batch all the same,
+    /// but for what belongs to a [`Sequence`].
     pub answer_within: Duration,
 }
 
