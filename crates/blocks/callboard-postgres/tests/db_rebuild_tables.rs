@@ -11,7 +11,8 @@ use callboard_postgres::{
     rebuild_projection,
 };
 use common::{
-    ITEMS_TABLE, apply_all, event, eventually, fact, filled, folded, items_database, items_log, put, record, shelves,
+    ITEMS_TABLE, applied, apply_all, event, eventually, fact, filled, folded, items_database, items_log, put, record,
+    shelves,
 };
 
 async fn rebuild(connections: &Database) {
@@ -279,9 +280,7 @@ async fn a_service_that_owns_nothing_rebuilds_tables_of_a_plain_owner() {
 #[tokio::test]
 async fn a_rebuild_that_forgets_rows_in_between_folds_the_same() {
     let database = items_database().await;
-    let (connections, log, mut projection) = filled(&database, 5).await;
-    projection.start().await.expect("it starts");
-    apply_all(&mut projection, &log).await;
+    let (connections, log, _) = applied(&database, 5).await;
     // Shelves that come back much later, some after they were gone, among ever new ones.
     let of = |number: u64| if number.is_multiple_of(3) { number } else { number % 37 };
     let mut versions = std::collections::HashMap::new();
@@ -318,9 +317,7 @@ async fn a_rebuild_that_forgets_rows_in_between_folds_the_same() {
 #[tokio::test]
 async fn rows_that_are_written_in_many_pieces_are_all_written() {
     let database = items_database().await;
-    let (connections, log, mut projection) = filled(&database, 5).await;
-    projection.start().await.expect("it starts");
-    apply_all(&mut projection, &log).await;
+    let (connections, log, _) = applied(&database, 5).await;
     // Some 300 KB of new rows in one chunk; in the next, as much of changed ones, and more keys without
     // a row than are deleted at once.
     let events = |version: u64| {

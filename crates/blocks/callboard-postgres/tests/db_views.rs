@@ -12,8 +12,8 @@ use callboard_postgres::{
     Database, PgProjection, PgRebuild, PgRelayStore, PgView, RebuildStep, pause_subscriber, resume_subscriber,
 };
 use common::{
-    NewerItems, all_items, append, apply_all, event, eventually, fact, filled, items_database, items_log, put, record,
-    shelves,
+    NewerItems, all_items, append, applied, apply_all, event, eventually, fact, filled, items_database, items_log, put,
+    record, shelves,
 };
 use tokio::time::Instant;
 
@@ -162,9 +162,7 @@ async fn events_of_a_lost_timeline_are_never_applied() {
 #[tokio::test]
 async fn a_newer_version_builds_also_a_short_log_beside_the_table_that_is_read_and_then_the_older_one_stands_by() {
     let database = items_database().await;
-    let (connections, log, mut older) = filled(&database, 3).await;
-    older.start().await.expect("it starts");
-    apply_all(&mut older, &log).await;
+    let (connections, log, mut older) = applied(&database, 3).await;
     database
         .execute("insert into contract.items values ('stray', 1, '', 1, 1, null, now())")
         .await;

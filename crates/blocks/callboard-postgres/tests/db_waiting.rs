@@ -9,7 +9,7 @@ use callboard::subscription::{Lock, Subscriber};
 use callboard::view::ViewStore;
 use callboard::{Page, Position, Views};
 use callboard_postgres::{PgProjection, PgView, PgViews};
-use common::{all_items, apply_all, eventually, filled, items_database, items_log, put, record};
+use common::{all_items, applied, eventually, filled, items_database, items_log, put, record};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -108,9 +108,7 @@ async fn waiting_outlives_a_lost_connection() {
 #[tokio::test]
 async fn cursors_and_filters_that_somebody_made_up_match_nothing() {
     let database = items_database().await;
-    let (connections, log, mut projection) = filled(&database, 3).await;
-    projection.start().await.expect("it starts");
-    apply_all(&mut projection, &log).await;
+    let (connections, ..) = applied(&database, 3).await;
     let view = PgView::<Items>::new(&connections);
     let page = Page {
         limit: 10,

@@ -218,6 +218,14 @@ pub async fn filled(database: &TestDatabase, events: usize) -> (Database, PgLog,
     (connections, log, projection)
 }
 
+/// As [`filled`], and the projection has applied all of it.
+pub async fn applied(database: &TestDatabase, events: usize) -> (Database, PgLog, PgProjection<Items>) {
+    let (connections, log, mut projection) = filled(database, events).await;
+    projection.start().await.expect("it starts");
+    assert_eq!(apply_all(&mut projection, &log).await, events);
+    (connections, log, projection)
+}
+
 /// The rows of the contract's table.
 pub async fn shelves(database: &TestDatabase) -> Vec<String> {
     database
