@@ -6,7 +6,7 @@ use anyhow::Result;
 use callboard::log::LogReader;
 use conformance::Api;
 use conformance::random::Dice;
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::ledger::{Fate, Sent};
 use crate::patience::until;
@@ -73,10 +73,7 @@ async fn whole(world: &World, number: u64, dice: &Dice) -> Result<Duration> {
 
 /// Waits until each projector answers this from that position on.
 async fn shown(apis: Vec<Api>, path: &str, position: u64) -> Result<()> {
-    let showing = apis.into_iter().map(|api| show(api, path, position));
-    for shown in join_all(showing).await {
-        shown?;
-    }
+    try_join_all(apis.into_iter().map(|api| show(api, path, position))).await?;
     Ok(())
 }
 
