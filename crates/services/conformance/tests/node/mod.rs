@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::support::{eventually, within};
+use conformance::support::{PATIENCE, eventually, within};
 use conformance::system::{Ground, Replica, command, projector};
 use conformance::{Answer, Api, Node};
 
 /// On a busy machine RabbitMQ 3.10 may elect no leader of a quorum queue after a crash. Whoever publishes to it
 /// gets no confirm then, until its subscriber has failed three times and declares it anew.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(110);
+const DECLARED_ANEW_WITHIN: Duration = Duration::from_secs(110);
 
 /// The pair on a node of its own. Its database is on the tests' server.
 pub struct Broken {
@@ -66,9 +66,18 @@ impl Broken {
 
     /// Waits until the relay has published all that there is.
     pub async fn published(&self) {
+        self.published_within(PATIENCE).await;
+    }
+
+    /// As [`Broken::published`], of a broker that has crashed.
+    pub async fn published_again(&self) {
+        self.published_within(DECLARED_ANEW_WITHIN).await;
+    }
+
+    async fn published_within(&self, patience: Duration) {
         let head = self.api.head().await as f64;
         let mut last = String::new();
-        within(PUBLISHED_WITHIN, "everything is published", async || {
+        within(patience, "everything is published", async || {
             let published = (self.metric("callboard_relay_published").await >= head).then_some(());
             show_new(self.relay().await, &mut last);
             published
