@@ -50,6 +50,7 @@ impl QueueFeeds {
     }
 
     async fn open(&mut self) -> Result<QueueFeed, BrokerError> {
+        self.strikes.suspected = false;
         let connection = self.link.connect().await?;
         let channel = connection.channel().await?;
         self.topology.declare_events(&channel).await?;
@@ -132,19 +133,23 @@ impl QueueFeeds {
     }
 }
 
-/// Failures in a row that only a dead queue explains.
+/// Failures in a row that only a dead queue explains, and whether the last attempt ended with one.
 #[derive(Default)]
-struct Strikes(u32);
+struct Strikes {
+    in_a_row: u32,
+    suspected: bool,
+}
 
 impl Strikes {
     const OUT: u32 = 3;
 
     /// Counts a failure; whether the queue is to be taken for dead.
     fn count(&mut self, error: &BrokerError) -> bool {
-        self.0 = if error.smells_of_a_dead_queue() { self.0 + 1 } else { 0 };
-        let out = self.0 == Self::OUT;
+        self.suspected = error.smells_of_a_dead_queue();
+        self.in_a_row = if self.suspected { self.in_a_row + 1 } else { 0 };
+        let out = self.in_a_row == Self::OUT;
         if out {
-            self.0 = 0;
+            self.in_a_row = 0;
         }
         out
     }
@@ -161,6 +166,7 @@ impl Connect for QueueFeeds {
         self.open().instrument(span).await.map_err(|error| FeedError {
             feed: queue,
             source: error.into(),
+            soon: self.strikes.suspected,
         })
     }
 }
@@ -199,6 +205,7 @@ impl QueueFeed {
         FeedError {
             feed: self.queue.clone(),
             source: source.into(),
+            soon: false,
         }
     }
 
@@ -377,6 +384,7 @@ mod tests {
             .map(|error| strikes.count(error))
             .collect();
         assert_eq!(judged, [false, false, true, false, false]);
+        assert!(strikes.suspected, "the next attempt comes soon");
 
         let mut strikes = Strikes::default();
         let other = refused(AMQPSoftError::PRECONDITIONFAILED.into());
@@ -385,5 +393,7 @@ mod tests {
             .map(|error| strikes.count(error))
             .collect();
         assert_eq!(judged, [false; 4]);
+        strikes.count(&refused(AMQPSoftError::PRECONDITIONFAILED.into()));
+        assert!(!strikes.suspected, "what it is, is known");
     }
 }

@@ -266,7 +266,12 @@ async fn both_process_managers_that_halt_at_an_event_of_an_unknown_version_go_on
     api.until_ready(system.replicas[0].ops).await;
     let sold = api.ship("known", 50).send().await.done();
     api.notified(sold.position()).await;
-    let halted = "select name from callboard.subscribers where state <> 'running'";
-    assert_eq!(system.ground().database.texts(halted).await, Vec::<String>::new());
+    // The projector is of the older code still, and its projections may stand.
+    let managers = "select name || ' ' || state from callboard.subscribers \
+                    where name in ('low-product-quantity-notification', 'late-fees') order by name";
+    assert_eq!(
+        system.ground().database.texts(managers).await,
+        ["late-fees running", "low-product-quantity-notification running"]
+    );
     system.stop().await;
 }

@@ -22,7 +22,7 @@ pub struct Foreign {
     pub reason: String,
 }
 
-/// A feed that is gone; a new one is connected after a backoff.
+/// A feed that is gone; a new one is connected after a wait.
 #[derive(Debug, thiserror::Error)]
 #[error("{feed}: the feed is lost")]
 pub struct FeedError {
@@ -31,6 +31,9 @@ pub struct FeedError {
     /// The cause.
     #[source]
     pub source: Source,
+    /// Whether the next attempt comes soon, whatever failed before: what keeps the feed answers, and
+    /// more attempts show, or mend, what is wrong with this feed. False: the waits grow.
+    pub soon: bool,
 }
 
 /// A connected feed of one subscriber. It passes [`crate::contract::feed`].

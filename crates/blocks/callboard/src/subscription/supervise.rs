@@ -29,6 +29,9 @@ const DEAF_AFTER_MOST: u32 = 96;
 /// a broker that takes connections and drops them would be asked without end.
 const LASTING: Duration = Duration::from_secs(5);
 
+/// The longest wait before an attempt that is to come soon.
+const SOON_MOST: Duration = Duration::from_secs(2);
+
 /// The longest that a subscriber waits before it begins again, unless more is configured.
 const RESTART_MOST: Duration = Duration::from_secs(10);
 
@@ -174,6 +177,8 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
     let retry = backoff.clone();
     // A row is cheap to ask, and whoever waits for a rebuild goes on right behind it.
     let mut asking = Backoff::new(LOOK_EVERY, LOOK_EVERY);
+    // Apart, so that the waits for a broker that was away aren't those for a queue that is dead.
+    let mut soon = Backoff::new(backoff.least, SOON_MOST.max(backoff.least));
     while !shutdown.is_cancelled() {
         match bring_up(&runner).await {
             Ok(()) => {}
@@ -193,17 +198,19 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
             connected = connect.connect() => connected,
             () = shutdown.cancelled() => return,
         };
-        let ended = match connected {
+        let (ended, waits) = match connected {
             Ok(feed) => {
                 let since = Instant::now();
                 runner.lock().await.set_mode(Mode::Live, None);
                 let ended = drain(&runner, feed, &retry, &shutdown).await;
                 if since.elapsed() >= LASTING {
                     backoff.reset();
+                    soon.reset();
                 }
-                ended
+                (ended, &mut backoff)
             }
-            Err(error) => Some(error_chain(&error)),
+            Err(error) if error.soon => (Some(error_chain(&error)), &mut soon),
+            Err(error) => (Some(error_chain(&error)), &mut backoff),
         };
         if let Some(reason) = ended {
             tracing::warn!(
@@ -213,7 +220,7 @@ async fn consume<S: Subscriber, R: LogReader, C: Connect>(
             );
             runner.lock().await.set_mode(Mode::FromLog, Some(reason));
         }
-        backoff.wait(&shutdown).await;
+        waits.wait(&shutdown).await;
     }
 }
 

@@ -85,3 +85,25 @@ async fn a_restart_after_a_fault_waits_the_delay_and_a_random_part() {
     assert!(*most <= Duration::from_millis(14_100), "{most:?}");
     assert!(*most - *least > Duration::from_millis(500), "no two wait alike");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_is_suspected_after_an_outage_is_tried_soon_and_then_less_often() {
+    let (log, _, store, _) = with_past(2).await;
+    let outage = (0..10).map(|_| Plan::Refused);
+    let broker = Broker::new(outage.chain((0..30).map(|_| Plan::Suspected)));
+    let supervisor = Supervisor::new(store, log, broker.clone());
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(supervisor.run(shutdown.clone()));
+    crate::support::until(|| broker.tried().len() >= 30).await;
+    let tried = broker.tried();
+    let waits: Vec<_> = tried.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits[9] >= Duration::from_secs(5), "the broker is away: {waits:?}");
+    assert!(
+        waits[10] + waits[11] + waits[12] <= Duration::from_millis(1_500),
+        "it answers: {waits:?}"
+    );
+    let settled = Duration::from_secs(1)..=Duration::from_millis(2_100);
+    assert!(waits[15..].iter().all(|wait| settled.contains(wait)), "{waits:?}");
+    shutdown.cancel();
+    soon(running).await.expect("it ends");
+}

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 pub enum Plan {
     /// It can't be made.
     Refused,
+    /// It can't be made, though the broker answers.
+    Suspected,
     /// It is never made.
     Hangs,
     /// It delivers this and then dies.
@@ -45,6 +47,7 @@ fn lost() -> FeedError {
     FeedError {
         feed: "planned".into(),
         source: "it dies".into(),
+        soon: false,
     }
 }
 
@@ -75,6 +78,7 @@ impl Connect for Broker {
         let plan = self.plans.lock().expect("no panic").pop_front();
         let (delivers, dies, settles) = match plan.unwrap_or(Plan::Silent(Vec::new())) {
             Plan::Refused => return Err(lost()),
+            Plan::Suspected => return Err(FeedError { soon: true, ..lost() }),
             Plan::Hangs => return pending().await,
             Plan::Dies(delivers) => (delivers, true, true),
             Plan::Silent(delivers) => (delivers, false, true),

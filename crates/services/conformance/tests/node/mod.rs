@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::support::{PATIENCE, eventually, within};
+use conformance::support::{PATIENCE, within};
 use conformance::system::{Ground, Replica, command, projector};
 use conformance::{Answer, Api, Node};
 
 /// On a busy machine RabbitMQ 3.10 may elect no leader of a quorum queue after a crash. Whoever publishes to it
-/// gets no confirm then, until its subscriber has failed three times and declares it anew.
-const DECLARED_ANEW_WITHIN: Duration = Duration::from_secs(110);
+/// gets no confirm then, until its subscriber has failed three times, for 5 s each, and declares it anew.
+const DECLARED_ANEW_WITHIN: Duration = Duration::from_secs(60);
 
 /// The pair on a node of its own. Its database is on the tests' server.
 pub struct Broken {
@@ -88,7 +88,7 @@ impl Broken {
     /// Waits until a subscriber lives on its queue again, and has come to the head.
     pub async fn live(&self, name: &str) {
         let mut last = String::new();
-        eventually("it lives on its queue", async || {
+        within(DECLARED_ANEW_WITHIN, "it lives on its queue", async || {
             let line = self.subscriber(name).await;
             let lives = (line.contains(": live,") && line.contains("lag=0 ")).then_some(());
             show_new(line, &mut last);

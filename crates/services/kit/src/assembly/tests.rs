@@ -122,6 +122,7 @@ impl Connect for Tries {
         Err(FeedError {
             feed: "idle".into(),
             source: "for the test".into(),
+            soon: false,
         })
     }
 }
