@@ -20,8 +20,9 @@ use crate::database::{Database, connect};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a lost connection, made longer at random so that replicas don't come all at once.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
-/// How far apart wake-ups are at the least: what was recorded meanwhile the next one tells.
-const APART: Duration = Duration::from_millis(5);
+/// How far apart wake-ups are at the least: what was recorded meanwhile the next one tells. Each is a transaction
+/// that waits for the disk.
+const APART: Duration = Duration::from_millis(20);
 /// How often a silent listener's connection is tried: a dead one is silent, too.
 const TRY_EVERY: Duration = Duration::from_secs(15);
 

@@ -51,6 +51,57 @@ async fn events_that_wait_go_together_and_none_waits_for_company() {
     relay.stop().await;
 }
 
+enum Size {
+    Small,
+    /// Larger than a frame.
+    Large,
+}
+
+/// Publishes an event, and others right behind it, each told of by itself; the frames in which they go.
+async fn frames_of(frames_apart: Duration, behind: &[Size]) -> Vec<usize> {
+    let sandbox = Sandbox::new(&[]);
+    let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
+    let mut heard = Outsider::new().await.listen_to_frames(&sandbox).await;
+    let config = RelayConfig {
+        frames_apart,
+        // It doesn't get on because it looks.
+        look_every: Duration::from_secs(3_600),
+        ..RelayConfig::default()
+    };
+    let mut events = append(&log, 1).await.to_vec();
+    let relay = Running::start_with(&sandbox, &log, &store, config);
+    relay.published(1).await;
+    for size in behind {
+        let fresh = match size {
+            Size::Small => append(&log, 1).await,
+            Size::Large => append_large(&log).await,
+        };
+        relay.handle.recorded(&fresh);
+        events.extend(fresh.iter().cloned());
+        // The relay has its turn, so that whatever may go goes.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let up_to = events.len() as u64;
+    relay.published(up_to).await;
+    let frames = hear_frames_up_to(&mut heard, Position::new(up_to)).await;
+    assert_eq!(frames.concat(), events);
+    relay.stop().await;
+    frames.iter().map(Vec::len).collect()
+}
+
+#[tokio::test]
+async fn events_right_behind_a_frame_go_together_as_soon_as_they_fill_one() {
+    let frames = frames_of(Duration::from_secs(3_600), &[Size::Small, Size::Small, Size::Large]).await;
+    assert_eq!(frames, [1, 2, 1], "the large one fills a frame of its own");
+}
+
+#[tokio::test]
+async fn an_event_right_behind_a_frame_goes_when_the_time_between_frames_is_over() {
+    assert_eq!(frames_of(Duration::from_millis(50), &[Size::Small]).await, [1, 1]);
+}
+
 #[tokio::test]
 async fn with_the_setting_off_nobody_gets_a_message_for_each_event() {
     let sandbox = Sandbox::new(&[]);

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use callboard::{Position, Recorded};
 use uuid::Uuid;
 
+use crate::relay::fresh::bytes;
+
 /// A gapless queue of events behind `published`.
 pub(super) struct Backlog {
     runs: VecDeque<Arc<[Recorded]>>,
     /// The index in the first run of the next event.
     next: usize,
     events: usize,
+    /// Of their data.
+    bytes: usize,
     tail: Position,
     /// The id of the event at the tail, once it was seen.
     tail_id: Option<Uuid>,
@@ -36,6 +40,7 @@ impl Backlog {
             runs: VecDeque::new(),
             next: 0,
             events: 0,
+            bytes: 0,
             tail: published,
             tail_id,
         }
@@ -48,6 +53,11 @@ impl Backlog {
 
     pub(super) fn len(&self) -> usize {
         self.events
+    }
+
+    /// How many bytes their data has.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Compares the id that the log has at the tail.
@@ -76,6 +86,7 @@ impl Backlog {
         }
         (self.tail, self.tail_id) = (last.position, Some(last.id));
         self.events += run.len() - skip;
+        self.bytes += bytes(&run[skip..]);
         if skip == 0 {
             self.runs.push_back(run);
         } else {
@@ -92,6 +103,7 @@ impl Backlog {
     /// Goes on to the one after it.
     pub(super) fn advance(&mut self) {
         let Some(run) = self.runs.front() else { return };
+        self.bytes -= bytes(&run[self.next..=self.next]);
         self.next += 1;
         self.events -= 1;
         if self.next == run.len() {
@@ -143,8 +155,10 @@ mod tests {
         assert_eq!(backlog.offer(run(3..=4)), Offer::Taken);
         assert_eq!(backlog.offer(run(5..=5)), Offer::Taken);
         assert_eq!((backlog.len(), backlog.tail()), (3, Position::new(5)));
+        assert_eq!(backlog.bytes(), 3 * "null".len());
         assert_eq!(drained(&mut backlog), [3, 4, 5]);
         assert_eq!((backlog.len(), backlog.tail()), (0, Position::new(5)));
+        assert_eq!(backlog.bytes(), 0);
     }
 
     #[test]

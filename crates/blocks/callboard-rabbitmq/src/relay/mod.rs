@@ -46,6 +46,9 @@ pub struct RelayConfig {
     pub window_bytes: usize,
     /// How long the oldest message in flight may wait for its confirm, unless the broker blocks.
     pub confirm_within: Duration,
+    /// How far apart frames are sent at the least that aren't full: so long an event may wait that comes right behind
+    /// another one. Each frame costs the broker and every subscriber about the same, however many events it has.
+    pub frames_apart: Duration,
     /// How often a relay that has nothing to do looks at the log by itself.
     pub look_every: Duration,
     /// Whether each event is published as a message of its own as well, for outsiders.
@@ -58,6 +61,7 @@ impl Default for RelayConfig {
             window: 1_024,
             window_bytes: 8 * 1024 * 1024,
             confirm_within: Duration::from_secs(10),
+            frames_apart: Duration::from_millis(5),
             look_every: Duration::from_secs(1),
             event_messages: true,
         }

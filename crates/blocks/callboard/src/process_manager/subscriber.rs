@@ -23,8 +23,8 @@ use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, Subscribe
 const BATCH_COMMANDS: usize = 10_000;
 
 /// How far apart checkpoints are stored at the least, unless there are commands to store with them. Nothing
-/// waits for such a checkpoint, and storing one costs as much as an append.
-const CHECKPOINTS_APART: Duration = Duration::from_millis(10);
+/// waits for such a checkpoint but the next event's commands, and storing one costs as much as an append.
+const CHECKPOINTS_APART: Duration = Duration::from_millis(20);
 
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
 

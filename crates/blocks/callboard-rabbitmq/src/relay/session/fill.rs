@@ -1,12 +1,13 @@
 //! Sends what waits: every event in a frame, and in a message of its own.
 
 use crate::message::Frame;
-use crate::message::frame::{FRAME_MAX_EVENTS, Framing};
+use crate::message::frame::{FRAME_MAX_BYTES, FRAME_MAX_EVENTS, Framing};
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
 use crate::relay::window::{Body, Completes, Outgoing};
 use callboard::log::LogReader;
 use callboard::relay::RelayStore;
+use tokio::time::Instant;
 
 impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     /// Sends as many as the window has room for. What waits goes together.
@@ -35,6 +36,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             (events, frames) = (events + frame.events(), frames + 1);
             self.send(frame)?;
         }
+        self.frame_from = Instant::now() + self.relay.config.frames_apart;
         span.record("events", events).record("frames", frames);
         tracing::debug!("sent");
         metrics::counter!("callboard_relay_published_total", "log" => log).increment(events);
@@ -59,8 +61,19 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         let in_flight = InFlight {
             frames: self.window.events(),
             all: self.window.events().max(events),
+            lately: Instant::now() < self.frame_from,
         };
-        next_frame(self.backlog.len(), in_flight, config.window)
+        let waiting = Waiting {
+            events: self.backlog.len(),
+            bytes: self.backlog.bytes(),
+        };
+        next_frame(waiting, in_flight, config.window)
+    }
+
+    /// When to send what waits only because a frame was sent a moment ago; `None` when it waits for something else.
+    pub(super) fn frame_at(&self) -> Option<Instant> {
+        let waits = self.backlog.len() > 0 && self.window.is_empty() && !self.blocked && self.draining.is_none();
+        (waits && Instant::now() < self.frame_from).then_some(self.frame_from)
     }
 
     /// Sends the events' own messages that may be sent.
@@ -116,6 +129,24 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 }
 
+/// What waits to be sent.
+#[derive(Clone, Copy)]
+struct Waiting {
+    events: usize,
+    /// Of their data.
+    bytes: usize,
+}
+
+impl Waiting {
+    /// So many bytes each event has around its data at the least.
+    const AROUND: usize = 300;
+
+    /// Whether it fills a frame.
+    fn fills_one(self) -> bool {
+        self.events >= FRAME_MAX_EVENTS || self.bytes + self.events * Self::AROUND >= FRAME_MAX_BYTES
+    }
+}
+
 /// How many events are on their way.
 #[derive(Clone, Copy)]
 struct InFlight {
@@ -123,18 +154,23 @@ struct InFlight {
     frames: usize,
     /// In whichever form more of them are.
     all: usize,
+    /// Whether a frame was sent a moment ago, confirmed or not.
+    lately: bool,
 }
 
 /// How many events the next frame may have: all that wait, as far as a frame goes. None while those
 /// don't all fit into the window: filled up with what was just confirmed, frames would be of one event.
 ///
 /// A frame that isn't full waits while another one is in flight, and goes with its confirm (as small segments
-/// do by Nagle's algorithm, RFC 896): the broker, to which a frame of one event is as dear as one of twenty, gets
-/// fewer of them the busier it is, and an event that comes alone still goes at once.
-fn next_frame(waiting: usize, in_flight: InFlight, window: usize) -> usize {
+/// do by Nagle's algorithm, RFC 896), but not sooner than [`RelayConfig::frames_apart`] behind it: a frame of one event
+/// is as dear as one of twenty, to the broker and to each of its subscribers. An event that comes alone still goes
+/// at once.
+///
+/// [`RelayConfig::frames_apart`]: crate::RelayConfig::frames_apart
+fn next_frame(waiting: Waiting, in_flight: InFlight, window: usize) -> usize {
     let most = FRAME_MAX_EVENTS.min(window);
-    let next = waiting.min(most);
-    let goes_now = in_flight.frames == 0 || next == most;
+    let next = waiting.events.min(most);
+    let goes_now = waiting.fills_one() || next == most || (in_flight.frames == 0 && !in_flight.lately);
     if goes_now && in_flight.all + next <= window {
         next
     } else {
@@ -144,38 +180,56 @@ fn next_frame(waiting: usize, in_flight: InFlight, window: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{InFlight, next_frame};
+    use super::{InFlight, Waiting, next_frame};
+
+    fn small(events: usize) -> Waiting {
+        Waiting { events, bytes: 0 }
+    }
 
     fn frames(events: usize) -> InFlight {
         InFlight {
             frames: events,
             all: events,
+            lately: false,
         }
     }
 
     #[test]
     fn what_waits_goes_together_as_far_as_the_window_has_room() {
-        assert_eq!(next_frame(0, frames(0), 1_024), 0);
-        assert_eq!(next_frame(10, frames(0), 1_024), 10);
-        assert_eq!(next_frame(5_000, frames(768), 1_024), 256);
-        let cut = next_frame(5_000, frames(769), 1_024);
+        assert_eq!(next_frame(small(0), frames(0), 1_024), 0);
+        assert_eq!(next_frame(small(10), frames(0), 1_024), 10);
+        assert_eq!(next_frame(small(5_000), frames(768), 1_024), 256);
+        let cut = next_frame(small(5_000), frames(769), 1_024);
         assert_eq!(cut, 0, "not cut to what has just been confirmed");
-        let small = next_frame(5_000, frames(0), 3);
+        let small = next_frame(small(5_000), frames(0), 3);
         assert_eq!(small, 3, "a small window is no reason to stand still");
     }
 
     #[test]
     fn an_event_that_comes_alone_goes_at_once_and_those_behind_it_together_with_its_confirm() {
-        assert_eq!(next_frame(1, frames(0), 1_024), 1);
-        assert_eq!(next_frame(1, frames(1), 1_024), 0);
-        assert_eq!(next_frame(255, frames(1), 1_024), 0);
+        assert_eq!(next_frame(small(1), frames(0), 1_024), 1);
+        assert_eq!(next_frame(small(1), frames(1), 1_024), 0);
+        assert_eq!(next_frame(small(200), frames(1), 1_024), 0);
         assert_eq!(
-            next_frame(256, frames(1), 1_024),
+            next_frame(small(256), frames(1), 1_024),
             256,
             "a full one gains nothing by waiting"
         );
         // Events' own messages are no reason to wait.
-        let outsiders = InFlight { frames: 0, all: 500 };
-        assert_eq!(next_frame(1, outsiders, 1_024), 1);
+        let outsiders = InFlight { all: 500, ..frames(0) };
+        assert_eq!(next_frame(small(1), outsiders, 1_024), 1);
+    }
+
+    #[test]
+    fn behind_a_frame_that_has_just_gone_only_a_full_one_goes() {
+        let lately = InFlight {
+            lately: true,
+            ..frames(0)
+        };
+        assert_eq!(next_frame(small(200), lately, 1_024), 0);
+        assert_eq!(next_frame(small(256), lately, 1_024), 256);
+        let large = |bytes| Waiting { events: 2, bytes };
+        assert_eq!(next_frame(large(60_000), lately, 1_024), 0);
+        assert_eq!(next_frame(large(65_000), lately, 1_024), 2);
     }
 }

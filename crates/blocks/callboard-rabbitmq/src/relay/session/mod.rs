@@ -35,7 +35,7 @@ use look::{Look, READ_FIRST, store};
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 /// How far apart `published` is stored at the least. What was confirmed and isn't stored when a relay
 /// dies is only published again.
-const ADVANCES_APART: Duration = Duration::from_millis(10);
+const ADVANCES_APART: Duration = Duration::from_millis(50);
 
 type Pending<T> = Option<Pin<Box<dyn Future<Output = Result<T, RelayError>> + Send>>>;
 
@@ -71,6 +71,8 @@ pub(super) struct Session<'a, R, S> {
     advancing: Pending<(bool, Published)>,
     /// When `published` may be stored again.
     advance_from: Instant,
+    /// When a frame that isn't full may be sent again.
+    frame_from: Instant,
     looking: Pending<Look>,
     /// The log has events that are in neither the backlog nor `fresh`, for all that is known.
     behind: bool,
@@ -116,6 +118,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
                 settled: published.position,
                 advancing: None,
                 advance_from: Instant::now(),
+                frame_from: Instant::now(),
                 looking: None,
                 behind: true,
                 read_limit: READ_FIRST,
@@ -200,7 +203,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
 
     /// Waits for the next thing to happen.
     async fn step(&mut self, idle: &mut tokio::time::Interval, shutdown: &CancellationToken) -> Step {
-        let (late, advance) = (self.late_at(), self.advance_at());
+        let (late, advance, frame) = (self.late_at(), self.advance_at(), self.frame_at());
         let draining = self.draining.is_some();
         let Self {
             relay,
@@ -221,6 +224,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
             _ = idle.tick() => Step::Idle,
             () = until(late) => Step::Late,
             () = until(advance) => Step::Woken,
+            () = until(frame) => Step::Woken,
             () = shutdown.cancelled(), if !draining => Step::Shutdown,
         }
     }
