@@ -61,7 +61,7 @@ impl Default for RelayConfig {
             window: 1_024,
             window_bytes: 8 * 1024 * 1024,
             confirm_within: Duration::from_secs(10),
-            frames_apart: Duration::from_millis(5),
+            frames_apart: Duration::from_millis(4),
             look_every: Duration::from_secs(1),
             event_messages: true,
         }
