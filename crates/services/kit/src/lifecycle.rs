@@ -31,13 +31,15 @@ impl Service {
         Self::default()
     }
 
-    /// Runs a task that ends when the service stops. One that ends before, or panics, takes the
+    /// Runs a task that ends when the service drains or stops. One that ends before, or panics, takes the
     /// whole service down: half a service is worse than a restart.
     pub fn spawn(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
         let (name, service) = (name.into(), self.clone());
         self.tasks.spawn(async move {
             let ended = tokio::spawn(task).await;
-            if !service.stopping.is_cancelled() {
+            // A writer ends with the last listener that could send it a command.
+            let in_order = ended.is_ok() && service.draining.is_cancelled();
+            if !in_order && !service.stopping.is_cancelled() {
                 let error = ended.err().map(|error| error.to_string());
                 tracing::error!(task = name, error, "a task has ended by itself: the service goes down");
                 service.failed.cancel();
@@ -117,5 +119,31 @@ pub(crate) async fn signal() {
     tokio::select! {
         _ = terminate.recv() => {}
         ended = tokio::signal::ctrl_c() => ended.expect("a handler for Ctrl-C can be installed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_while_the_service_drains_is_no_failure_and_one_that_panics_then_is() {
+        let service = Service::new();
+        service.draining.cancel();
+        service.spawn("writer", async {});
+        service.tasks.close();
+        service.tasks.wait().await;
+        assert!(!service.failed.is_cancelled());
+
+        service.spawn("relay", async { panic!("for the test") });
+        service.tasks.wait().await;
+        assert!(service.failed.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_takes_the_service_down() {
+        let service = Service::new();
+        service.spawn("writer", async {});
+        service.failed().await;
     }
 }

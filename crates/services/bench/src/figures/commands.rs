@@ -78,12 +78,12 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
     // One after the other: Postgres has a hundred connections for all of them.
     simplest.stop().await?;
     beside_the_pair(options, table, &service).await?;
-    on_one_log(options, table, &ours, &service).await?;
     table.alone(
         "memory of the command service, MB",
         &Figure(vec![machine::peak_memory(service.pid)]),
     );
-    service.stop().await
+    service.stop().await?;
+    on_one_log(options, table).await
 }
 
 /// One product instead of many.
@@ -169,24 +169,22 @@ async fn beside_the_pair(options: &Options, table: &mut Table, alone: &Service) 
     Ok(())
 }
 
-/// Two and four services that share a log, and the clients.
-async fn on_one_log(options: &Options, table: &mut Table, ours: &Deployment, first: &Service) -> Result<()> {
+/// Two and four services that share a log, and the clients. All of them begin with the log: how long one takes to
+/// load what it doesn't know yet is another figure.
+async fn on_one_log(options: &Options, table: &mut Table) -> Result<()> {
     eprintln!("commands: services on one log");
-    let mut others = Vec::new();
-    for _ in 1..4 {
-        others.push(ours.start(Kind::Command).await?);
+    let shared = Deployment::new().await?;
+    let mut services = Vec::new();
+    for _ in 0..4 {
+        services.push(shared.start(Kind::Command).await?);
     }
-    let all: Vec<_> = [first.http]
-        .into_iter()
-        .chain(others.iter().map(|other| other.http))
-        .collect();
     let mut rates = [1, 2, 4].map(|count| (count, Figure::default()));
     for _ in 0..options.runs {
         for (count, rate) in &mut rates {
             let clients = USUAL / *count as u64;
-            let loads = all[..*count]
+            let loads = services[..*count]
                 .iter()
-                .map(|http| closed(*http, clients, PRODUCTS, options.time()));
+                .map(|service| closed(service.http, clients, PRODUCTS, options.time()));
             let outcomes = try_join_all(loads).await?;
             rate.take(outcomes.iter().map(|outcome| outcome.rate).sum());
         }
@@ -200,8 +198,8 @@ async fn on_one_log(options: &Options, table: &mut Table, ours: &Deployment, fir
             one,
         );
     }
-    for other in others {
-        other.stop().await?;
+    for service in services {
+        service.stop().await?;
     }
     Ok(())
 }
