@@ -141,9 +141,9 @@ impl Waiting {
     /// So many bytes each event has around its data at the least.
     const AROUND: usize = 300;
 
-    /// Whether it fills a frame.
+    /// Whether it fills a frame by its bytes.
     fn fills_one(self) -> bool {
-        self.events >= FRAME_MAX_EVENTS || self.bytes + self.events * Self::AROUND >= FRAME_MAX_BYTES
+        self.bytes + self.events * Self::AROUND >= FRAME_MAX_BYTES
     }
 }
 
