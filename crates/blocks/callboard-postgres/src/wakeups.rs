@@ -26,6 +26,9 @@ const APART: Duration = Duration::from_millis(20);
 /// How often a silent listener's connection is tried: a dead one is silent, too.
 const TRY_EVERY: Duration = Duration::from_secs(15);
 
+/// Tells of rebuilds that have been ordered. No log has a dot in its name.
+const REBUILDS: &str = "callboard.rebuilds";
+
 fn channel(log: &str) -> String {
     format!("callboard_{log}")
 }
@@ -108,9 +111,10 @@ async fn tell(mut connection: PgConnection, log: &str, head: u64) -> Result<PgCo
     Ok(connection)
 }
 
-/// Hears of the logs that have grown in other processes.
+/// Hears of the logs that have grown in other processes, and of rebuilds that were ordered anywhere.
 pub struct Wakeups {
     logs: HashMap<&'static str, watch::Receiver<Position>>,
+    rebuilds: watch::Receiver<()>,
     stop: CancellationToken,
 }
 
@@ -124,12 +128,22 @@ impl Wakeups {
                 ((*log, sender), (*log, receiver))
             })
             .unzip();
+        let (ordered, rebuilds) = watch::channel(());
         let stop = CancellationToken::new();
         let (database, stopped) = (database.clone(), stop.clone());
         tokio::spawn(async move {
-            stopped.run_until_cancelled(listen(database, senders)).await;
+            stopped.run_until_cancelled(listen(database, senders, ordered)).await;
         });
-        Self { logs: receivers, stop }
+        Self {
+            logs: receivers,
+            rebuilds,
+            stop,
+        }
+    }
+
+    /// Changes whenever a rebuild may have been ordered: for [`crate::PgRebuild::woken_by`].
+    pub fn rebuilds(&self) -> watch::Receiver<()> {
+        self.rebuilds.clone()
     }
 
     /// Changes whenever `L` may have grown; the value is a hint of its head, and may be behind.
@@ -145,9 +159,9 @@ impl Drop for Wakeups {
     }
 }
 
-async fn listen(database: Database, logs: Vec<(&'static str, watch::Sender<Position>)>) {
+async fn listen(database: Database, logs: Vec<(&'static str, watch::Sender<Position>)>, rebuilds: watch::Sender<()>) {
     loop {
-        if let Err(error) = listen_once(&database, &logs).await {
+        if let Err(error) = listen_once(&database, &logs, &rebuilds).await {
             tracing::debug!(%error, "not listening for wake-ups at present");
         }
         let jitter = RECONNECT_AFTER.mul_f64(f64::from(rand_byte()) / 255.0);
@@ -162,7 +176,11 @@ fn rand_byte() -> u8 {
 
 /// Connects, listens, wakes everyone (who knows what was missed), then passes wake-ups on until
 /// the connection is lost.
-async fn listen_once(database: &Database, logs: &[(&'static str, watch::Sender<Position>)]) -> Result<(), sqlx::Error> {
+async fn listen_once(
+    database: &Database,
+    logs: &[(&'static str, watch::Sender<Position>)],
+    rebuilds: &watch::Sender<()>,
+) -> Result<(), sqlx::Error> {
     // A pool of its own, as the listener wants one, for this one connection.
     let pool = PgPoolOptions::new()
         .max_connections(1)
@@ -173,12 +191,17 @@ async fn listen_once(database: &Database, logs: &[(&'static str, watch::Sender<P
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     let channels: Vec<String> = logs.iter().map(|(log, _)| channel(log)).collect();
-    listener.listen_all(channels.iter().map(String::as_str)).await?;
+    let all = channels.iter().map(String::as_str).chain([REBUILDS]);
+    listener.listen_all(all).await?;
     for (_, sender) in logs {
         sender.send_modify(|_| {});
     }
+    rebuilds.send_replace(());
     loop {
         match tokio::time::timeout(TRY_EVERY, listener.try_recv()).await {
+            Ok(Ok(Some(told))) if told.channel() == REBUILDS => {
+                rebuilds.send_replace(());
+            }
             Ok(Ok(Some(told))) => {
                 let log = logs
                     .iter()

@@ -2,18 +2,21 @@
 
 mod common;
 
+use std::time::Duration;
+
 use callboard::contract::{Items, ItemsLog};
 use callboard::subscription::{Lock, Subscriber, SubscriberError};
 use callboard::view::ViewStore;
 use callboard::{Checkpoint, Position, Projection};
 use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{
-    Database, InlineProjections, PgLog, PgProjection, PgRebuild, PgView, RebuildStep, Rebuildable, drop_replaced,
-    pause_rebuild, rebuild_projection, resume_rebuild, status, undo_rebuild,
+    Database, InlineProjections, PgLog, PgProjection, PgRebuild, PgView, RebuildStep, Rebuildable, Wakeups,
+    drop_replaced, pause_rebuild, rebuild_projection, resume_rebuild, status, undo_rebuild,
 };
 use common::{
     NewerItems, all_items, apply_all, eventually, filled, folded, head, items_database, put, record, shelves, terminate,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Steps until the swap; the new table's checkpoint.
 async fn finish<P: Projection>(rebuild: &mut PgRebuild<P>) -> Checkpoint {
@@ -153,6 +156,26 @@ async fn two_rebuilders_appends_and_applies_at_once_end_with_the_fold_of_the_log
     live.start().await.expect("it goes on");
     apply_all(&mut live, &log).await;
     assert_eq!(shelves(&database).await, folded::<Items>(&log).await);
+}
+
+#[tokio::test]
+async fn whoever_rebuilds_is_woken_by_an_order() {
+    let database = items_database().await;
+    let (connections, ..) = long(&database).await;
+    let wakeups = Wakeups::spawn(&connections, &["items"]);
+    let mut listening = wakeups.rebuilds();
+    listening.changed().await.expect("the listener lives");
+    let rebuild = PgRebuild::<Items>::new(&connections).woken_by(listening);
+    let shutdown = CancellationToken::new();
+    let never = Duration::from_secs(1 << 20);
+    let running = tokio::spawn(rebuild.looking_every(never).run(shutdown.clone()));
+    // The first one may be found by the first look; whoever looks once more behind the swap finds none.
+    for _ in 0..3 {
+        ask::<Items>(&connections, None).await;
+        eventually("it is rebuilt", async || state_of(&connections).await == "none").await;
+    }
+    shutdown.cancel();
+    running.await.expect("it ends");
 }
 
 #[tokio::test]

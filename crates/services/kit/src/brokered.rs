@@ -193,7 +193,7 @@ impl Mount for Projecting {
         };
         let waits = projections::<C>(service, watched, &stores, &self.config)?;
         event_handlers::<C>(service, watched, &stores, &self.config).await;
-        rebuilds::<C>(service, database, &waits);
+        rebuilds::<C>(service, database, wakeups, &waits);
         let routes = query_side::<C>(&stores, edge);
         self.routes = std::mem::take(&mut self.routes).merge(routes);
         let waker = feed_waker::<C::Log>(service, wakeups);

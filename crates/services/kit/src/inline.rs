@@ -123,7 +123,7 @@ impl Mount for Inlining {
             tokio::time::sleep(backoff.next_delay()).await;
         }
         // They were brought to the head in their order; a rebuild from now on waits for none.
-        rebuilds::<C>(&self.service, &self.database, &Waits::default());
+        rebuilds::<C>(&self.service, &self.database, &self.wakeups, &Waits::default());
         let stores = Stores::<C::Log> {
             log: PgLog::with_inline(&self.database, inlined.0),
             bus: MemoryBus::new(),

@@ -138,10 +138,11 @@ pub(crate) fn tidy(service: &Service, database: &Database, keep: Duration) {
 
 /// Rebuilds a context's projections whenever their code or an operator wants it; each waits first for
 /// those that it names.
-pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database, waits: &Waits) {
+pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database, wakeups: &Wakeups, waits: &Waits) {
     C::subscribers(&mut Rebuilds {
         service,
         database,
+        wakeups,
         waits,
     });
 }
@@ -149,12 +150,13 @@ pub(crate) fn rebuilds<C: Context>(service: &Service, database: &Database, waits
 struct Rebuilds<'a> {
     service: &'a Service,
     database: &'a Database,
+    wakeups: &'a Wakeups,
     waits: &'a Waits,
 }
 
 impl<L: Log> Subscribers<L> for Rebuilds<'_> {
     fn projection<P: Projection<Log = L>>(&mut self) {
-        let rebuild = PgRebuild::<P>::new(self.database);
+        let rebuild = PgRebuild::<P>::new(self.database).woken_by(self.wakeups.rebuilds());
         let (awaited, log) = (self.waits.of(P::NAME), PgLog::new::<L>(self.database));
         let stopping = self.service.stopping.clone();
         self.service.spawn(format!("rebuild {}", P::NAME), async move {

@@ -1,6 +1,7 @@
 //! The log in Postgres.
 
 mod append;
+mod copy;
 mod locked;
 mod read;
 mod rows;

@@ -3,22 +3,23 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use callboard::log::{LogReader, Slice};
+use callboard::log::Slice;
 use callboard::parking::Cause;
 use callboard::{Checkpoint, Log, Position, Projection};
 
+use super::ahead::Ahead;
 use super::job::Job;
 use super::pace::Pace;
 use super::parking::Parked;
-use super::read::{Read, decoded, next_slice};
+use super::read::{MOST_READ, Read, decoded, next_slice};
 use super::rows::Rows;
 use super::{PgRebuild, RebuildStep};
-use crate::log::{PgLog, read_slice};
+use crate::log::read_slice;
 use crate::projection::{Failure, Table, read_discarded};
 
 /// A chunk ends with whichever comes first: so many events, so much of their text, so many rows to
 /// write, so long. The more events share a chunk, the fewer times a busy row is written.
-pub(super) const MOST_EVENTS: usize = 200_000;
+pub(super) const MOST_EVENTS: usize = 1_000_000;
 const MOST_BYTES: usize = 64 << 20;
 const MOST_TOUCHED: usize = 50_000;
 const LONGEST: Duration = Duration::from_secs(3);
@@ -113,14 +114,14 @@ impl<P: Projection> PgRebuild<P> {
             discarded: read_discarded::<P>(&mut job.transaction).await?,
         };
         let mut pace = Pace::beside(&self.database);
-        let mut ahead = None;
+        let mut ahead = Ahead::of(&self.log);
         while !filling.has_ended()
             && filling.events < most
             && filling.bytes < MOST_BYTES
             && rows.touched() < MOST_TOUCHED
             && began.elapsed() < LONGEST
         {
-            let slice = match ahead.take() {
+            let slice = match ahead.next().await {
                 Some(slice) => slice,
                 None => {
                     let limit = self.slice.min(most - filling.events);
@@ -128,16 +129,14 @@ impl<P: Projection> PgRebuild<P> {
                 }
             };
             self.slice = next_slice(slice.events.len());
-            let behind = slice.events.last().filter(|_| slice.more).map(|last| last.position);
             let left = most.saturating_sub(filling.events + slice.events.len());
             // Both processors at once only when nobody queries.
-            let behind = behind.filter(|_| left > 0 && !pace.is_beside_queries());
-            let reading = read_ahead(&self.log, behind, self.slice.min(left));
-            let folding = take_in(job, table, rows, &mut withheld, filling, slice);
-            // In this order: Postgres is asked before the fold begins.
-            let (read, folded) = tokio::join!(biased; reading, folding);
-            folded?;
-            ahead = read;
+            if left >= MOST_READ && !pace.is_beside_queries() {
+                ahead.behind(&slice);
+            } else {
+                ahead.stop();
+            }
+            take_in(job, table, rows, &mut withheld, filling, slice).await?;
             pace.breathe().await;
         }
         if filling.forked {
@@ -179,12 +178,6 @@ impl<P: Projection> PgRebuild<P> {
             rest,
         })
     }
-}
-
-/// Reads on a connection of the log's, while the transaction's is used for rows. `None` also when that
-/// can't be: the transaction reads it then.
-async fn read_ahead(log: &PgLog, behind: Option<Position>, limit: usize) -> Option<Slice> {
-    log.read(behind?, limit).await.ok()
 }
 
 /// Folds what was read.

@@ -3,6 +3,7 @@
 //! A row in `callboard.rebuilds` asks for it and holds how far it is; whoever locks the row does the
 //! next chunk, in one transaction, so any number of replicas may try and a killed one is followed.
 
+mod ahead;
 mod cancel;
 mod chunk;
 mod job;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use callboard::subscription::{Backoff, SubscriberError};
 use callboard::{Checkpoint, Log, Position, Projection, error_chain};
 use sqlx::PgConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, within};
@@ -98,6 +100,9 @@ pub struct PgRebuild<P: Projection> {
     slice: usize,
     /// The head was reached in the last chunk.
     caught_up: bool,
+    /// Changes when a rebuild was ordered.
+    ordered: Option<watch::Receiver<()>>,
+    look_every: Duration,
     projection: PhantomData<fn() -> P>,
 }
 
@@ -113,8 +118,24 @@ impl<P: Projection> PgRebuild<P> {
             most_rows: MOST_ROWS,
             slice: read::LEAST_EVENTS,
             caught_up: false,
+            ordered: None,
+            look_every: LOOK_EVERY,
             projection: PhantomData,
         }
+    }
+
+    /// Looks for a rebuild at once when this changes: see [`crate::Wakeups::rebuilds`].
+    #[must_use]
+    pub fn woken_by(mut self, ordered: watch::Receiver<()>) -> Self {
+        self.ordered = Some(ordered);
+        self
+    }
+
+    /// Looks for one so often without being woken; every second without it.
+    #[must_use]
+    pub fn looking_every(mut self, time: Duration) -> Self {
+        self.look_every = time;
+        self
     }
 
     /// Keeps at most so many rows in memory; 100,000 without it.
@@ -137,7 +158,13 @@ impl<P: Projection> PgRebuild<P> {
                 waits.reset();
             }
             let pause = match step {
-                Ok(RebuildStep::Idle | RebuildStep::Failed { .. }) => LOOK_EVERY,
+                Ok(RebuildStep::Idle | RebuildStep::Failed { .. }) => {
+                    let looking = tokio::time::timeout(self.look_every, ordered(&mut self.ordered));
+                    if shutdown.run_until_cancelled(looking).await.is_none() {
+                        return;
+                    }
+                    Duration::ZERO
+                }
                 Ok(RebuildStep::Waiting) => waits.next_delay(),
                 Ok(RebuildStep::Moved { rest, .. }) => rest,
                 Ok(RebuildStep::Began | RebuildStep::Smaller | RebuildStep::Swapped { .. }) => Duration::ZERO,
@@ -269,6 +296,18 @@ impl<P: Projection> PgRebuild<P> {
         let table = Arc::new(Table::look_up::<P>(connection).await?.named(name));
         Ok(self.table.insert(table).clone())
     }
+}
+
+/// Comes back when a rebuild may have been ordered.
+async fn ordered(orders: &mut Option<watch::Receiver<()>>) {
+    if let Some(receiver) = orders
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    // Nobody tells, or not any more.
+    *orders = None;
+    std::future::pending().await
 }
 
 /// What the functions of the migrations refuse, in their words.

@@ -10,7 +10,7 @@ use crate::log::read_slice;
 
 /// How many events a first read may have, and any.
 pub(super) const LEAST_EVENTS: usize = 200;
-const MOST_EVENTS: usize = 1_000;
+pub(super) const MOST_READ: usize = 1_000;
 /// After so many events the thread is left to others for a moment: queries that it serves, too.
 const YIELD_EVERY: usize = 100;
 
@@ -39,7 +39,7 @@ pub(super) struct Run<E> {
 /// How many events the next read may have after one of so many: a few large ones are found out
 /// before many are asked for.
 pub(super) fn next_slice(events: usize) -> usize {
-    (events * 2).clamp(LEAST_EVENTS, MOST_EVENTS)
+    (events * 2).clamp(LEAST_EVENTS, MOST_READ)
 }
 
 /// Reads at most `limit` events behind the checkpoint.

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use callboard_postgres::{Rebuildable, rebuild_projection};
+use callboard_postgres::{Database, Rebuildable, rebuild_projection};
 use warehouse::products::Products;
 
 use super::fill::filled;
@@ -27,6 +27,7 @@ const OLD: &str = "old";
 struct Grown {
     events: u64,
     deployment: Deployment,
+    connections: Database,
     command: Service,
     projector: Service,
     commands: Figure,
@@ -37,11 +38,13 @@ impl Grown {
     async fn begin(events: u64) -> Result<Self> {
         let deployment = filled(events, 10_000, OLD).await?;
         let projector = deployment.start(Kind::Projector).await?;
-        rebuilt(&deployment).await?;
+        let connections = deployment.database.connect_as("callboard bench");
+        rebuilt(&connections).await?;
         Ok(Self {
             events,
             command: deployment.start(Kind::Command).await?,
             projector,
+            connections,
             deployment,
             commands: Figure::default(),
             rebuilds: Figure::default(),
@@ -58,9 +61,8 @@ impl Grown {
             .await;
         let events: f64 = head.first().and_then(|head| head.parse().ok()).unwrap_or_default();
         let begun = Instant::now();
-        let connections = self.deployment.database.connect_as("callboard bench");
-        rebuild_projection(&connections, Rebuildable::of::<Products>(), None, true).await?;
-        rebuilt(&self.deployment).await?;
+        rebuild_projection(&self.connections, Rebuildable::of::<Products>(), None, true).await?;
+        rebuilt(&self.connections).await?;
         self.rebuilds.take(events / begun.elapsed().as_secs_f64());
         Ok(())
     }

@@ -1,0 +1,10 @@
+copy (
+    select
+        position, stream, version, id, type, schema_version,
+        case when position > {after} then data::text else 'null' end,
+        metadata::text, recorded_at
+    from callboard.events
+    where log = '{log}' and position >= {after}
+    order by position
+    limit {limit}
+) to stdout (format binary)
