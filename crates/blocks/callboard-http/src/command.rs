@@ -17,8 +17,10 @@ use crate::listing::{parameters, unknown};
 use crate::observe::CorrelationId;
 use crate::problem::{Problem, etag};
 
-/// The state of a context's command routes. Cheap to clone.
-pub struct CommandSide<L: Log> {
+/// The state of a context's command routes. Cheap to clone: axum does so several times for each request.
+pub struct CommandSide<L: Log>(Arc<Side<L>>);
+
+struct Side<L: Log> {
     commands: Commands<L>,
     edge: Edge,
 }
@@ -26,22 +28,19 @@ pub struct CommandSide<L: Log> {
 impl<L: Log> CommandSide<L> {
     /// Routes that send their commands there.
     pub fn new(commands: Commands<L>, edge: Edge) -> Self {
-        Self { commands, edge }
+        Self(Arc::new(Side { commands, edge }))
     }
 }
 
 impl<L: Log> Clone for CommandSide<L> {
     fn clone(&self) -> Self {
-        Self {
-            commands: self.commands.clone(),
-            edge: self.edge.clone(),
-        }
+        Self(self.0.clone())
     }
 }
 
 impl<L: Log> FromRef<CommandSide<L>> for Limits {
     fn from_ref(side: &CommandSide<L>) -> Self {
-        Self::clone(&side.edge.limits)
+        Self::clone(&side.0.edge.limits)
     }
 }
 
@@ -51,7 +50,7 @@ impl<L: Log> FromRef<CommandSide<L>> for Limits {
 /// Every command takes the query parameter `validate_only`: `true` asks whether the request itself
 /// is right. Then nothing is decided or recorded, and no state is needed.
 pub struct CommandRequest<L: Log> {
-    commands: Commands<L>,
+    side: CommandSide<L>,
     context: CommandContext,
     validate_only: bool,
 }
@@ -84,7 +83,9 @@ impl<L: Log> CommandRequest<L> {
         if self.validate_only {
             return Ok(Done::Valid);
         }
-        Ok(Done::Executed(self.commands.execute(command, self.context).await?))
+        Ok(Done::Executed(
+            self.side.0.commands.execute(command, self.context).await?,
+        ))
     }
 }
 
@@ -92,7 +93,7 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, side: &CommandSide<L>) -> Result<Self, Problem> {
-        let actor = side.edge.actor(&parts.headers).await?;
+        let actor = side.0.edge.actor(&parts.headers).await?;
         let validate_only = validate_only(&parts.uri)?;
         let scope = format!("client:{}", actor.organisation.as_deref().unwrap_or("-"));
         let key = headers::idempotency_key(&parts.headers)?;
@@ -117,7 +118,7 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
             ..CommandContext::default()
         };
         Ok(Self {
-            commands: side.commands.clone(),
+            side: side.clone(),
             context,
             validate_only,
         })

@@ -1,5 +1,6 @@
 //! The query side: an answer waits for the position that it must include, and says which it has.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
@@ -34,25 +35,24 @@ impl<'a, V: Views> QuerySide<'a, V> {
 
     /// The state of the routes that read the view of `P`.
     pub fn view<P: Projection>(&self) -> ViewSide<P> {
-        ViewSide {
+        ViewSide(Arc::new(Side {
             view: self.views.view(),
             edge: self.edge.clone(),
-        }
+        }))
     }
 }
 
-/// The state of one view's routes. Cheap to clone.
-pub struct ViewSide<P: Projection> {
+/// The state of one view's routes. Cheap to clone: axum does so several times for each request.
+pub struct ViewSide<P: Projection>(Arc<Side<P>>);
+
+struct Side<P: Projection> {
     view: View<P>,
     edge: Edge,
 }
 
 impl<P: Projection> Clone for ViewSide<P> {
     fn clone(&self) -> Self {
-        Self {
-            view: self.view.clone(),
-            edge: self.edge.clone(),
-        }
+        Self(self.0.clone())
     }
 }
 
@@ -60,7 +60,7 @@ impl<P: Projection> Clone for ViewSide<P> {
 /// other check. A handler that reads several views takes one of each; they wait no longer together
 /// than one does.
 pub struct ViewQuery<P: Projection> {
-    side: ViewSide<P>,
+    side: Arc<Side<P>>,
     actor: Actor,
     uri: Uri,
     wanted: Option<Position>,
@@ -77,7 +77,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let side = ViewSide::<P>::from_ref(state);
+        let side = ViewSide::<P>::from_ref(state).0;
         let actor = side.edge.actor(&parts.headers).await?;
         let wait = headers::prefer_wait(&parts.headers, WAIT_MAX)?;
         Ok(Self {

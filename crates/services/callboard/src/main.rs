@@ -20,11 +20,12 @@ mod topology;
 
 use std::process::ExitCode;
 
-use callboard_kit::cli::{Invocation, run};
+use callboard_kit::cli::{Invocation, Threads, run};
 
 fn main() -> ExitCode {
     run(
         command_line::command_line(),
+        Threads::One,
         async |invocation: Invocation| match invocation.matches.subcommand() {
             None => embedded::run(&invocation).await,
             Some(("migrate", matches)) => migrate::run(&invocation, matches).await,

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use callboard_kit::cli::{Invocation, healthcheck, run, serve, service};
+use callboard_kit::cli::{Invocation, Threads, healthcheck, run, serve, service};
 use callboard_kit::{Topology, start_command, start_inline};
 
 fn main() -> ExitCode {
     let about = "Takes HTTP commands, persists their events in Postgres and publishes them to RabbitMQ";
     run(
         service("callboard-command", about),
+        Threads::Half,
         async |Invocation { matches, config, .. }| {
             if matches.subcommand_name() == Some("healthcheck") {
                 return healthcheck("COMMAND_OPS_ADDR", config.command_ops).await;

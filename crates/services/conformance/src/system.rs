@@ -204,6 +204,7 @@ fn config(clock: &HostClock) -> Config {
         event_messages: true,
         // Several services share a server that takes 100.
         database_connections: 9,
+        worker_threads: None,
         idempotency_keep: Duration::from_secs(7 * 24 * 60 * 60),
         restart_delay: Duration::from_millis(100),
         calendar: HostClock::calendar(),

@@ -52,6 +52,8 @@ pub struct Config {
     pub event_messages: bool,
     /// `DATABASE_CONNECTIONS`.
     pub database_connections: u32,
+    /// `WORKER_THREADS`; `None` is for the program to say.
+    pub worker_threads: Option<usize>,
     /// `IDEMPOTENCY_KEEP_DAYS`.
     pub idempotency_keep: Duration,
     /// `SUBSCRIBER_RESTART_DELAY_MS`.
@@ -118,6 +120,12 @@ impl Config {
             database_connections: of("DATABASE_CONNECTIONS").parse("a number from 9 to 500", |text| {
                 text.parse().ok().filter(|most| (9..=500).contains(most))
             })?,
+            worker_threads: match settings.get("WORKER_THREADS") {
+                None | Some(("", _)) => None,
+                Some(_) => Some(of("WORKER_THREADS").parse("a number from 1 to 256", |text| {
+                    text.parse().ok().filter(|threads| (1..=256).contains(threads))
+                })?),
+            },
             idempotency_keep: Duration::from_secs(days * 24 * 60 * 60),
             restart_delay: of("SUBSCRIBER_RESTART_DELAY_MS").parse(
                 "a number of milliseconds from 1 to 60000",
@@ -273,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn how_many_threads_there_are_may_be_left_to_the_program() {
+        for (value, threads) in [("", None), ("1", Some(1)), ("256", Some(256))] {
+            let config = Config::from_settings(&defaults().with("WORKER_THREADS", value)).expect(value);
+            assert_eq!(config.worker_threads, threads);
+        }
+        let config = Config::from_settings(&defaults()).expect("defaults");
+        assert_eq!(config.worker_threads, None);
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
         for (name, value, allowed) in [
             ("CALLBOARD_TOPOLOGY", "sideways", "`brokered` or `inline`"),
@@ -284,6 +302,7 @@ mod tests {
             ("MESSAGING_QUEUE_PREFIX", "a.b", "1 to 64"),
             ("CALLBOARD_EVENT_MESSAGES", "no", "`on` or `off`"),
             ("DATABASE_CONNECTIONS", "8", "9 to 500"),
+            ("WORKER_THREADS", "0", "1 to 256"),
             ("IDEMPOTENCY_KEEP_DAYS", "0", "1 to 365"),
             ("SUBSCRIBER_RESTART_DELAY_MS", "0", "1 to 60000"),
             ("CALLBOARD_TIME_ZONE", "Europe/Atlantis", "such as `Europe/Vienna`"),

@@ -117,6 +117,13 @@ pub const VARIABLES: &[Variable] = &[
         "18",
         "the most pooled connections to Postgres: 9 to 500; a few more are each log's own",
     ),
+    Variable {
+        name: "WORKER_THREADS",
+        flag: "worker-threads",
+        default: None,
+        secret: Secret::No,
+        help: "threads: 1 to 256; by default one a processor, in the command service one for every two",
+    },
     plain(
         "IDEMPOTENCY_KEEP_DAYS",
         "idempotency-keep-days",

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use callboard_kit::cli::{Invocation, healthcheck, run, serve, service};
+use callboard_kit::cli::{Invocation, Threads, healthcheck, run, serve, service};
 use callboard_kit::{SettingsError, Topology, start_projector};
 
 fn main() -> ExitCode {
     let about = "Consumes RabbitMQ queues idempotently, keeps read tables in Postgres and serves them over HTTP";
     run(
         service("callboard-projector", about),
+        Threads::One,
         async |Invocation { matches, config, .. }| {
             if matches.subcommand_name() == Some("healthcheck") {
                 return healthcheck("QUERY_OPS_ADDR", config.query_ops).await;

@@ -87,6 +87,7 @@ fn the_environment_file_has_every_setting_with_its_default() {
             Some(default) => assert_eq!(file[&name], default, "{name}"),
             None => {
                 let without = [
+                    ("WORKER_THREADS", ""),
                     ("LOG_FORMAT", "pretty"),
                     ("CALLBOARD_TOKEN_KEY", ""),
                     ("CALLBOARD_TOKEN_AUDIENCE", ""),
