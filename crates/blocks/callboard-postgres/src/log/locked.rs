@@ -2,7 +2,7 @@
 
 use callboard::Position;
 use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
-use uuid::Uuid;
+use sqlx::AssertSqlSafe;
 
 use super::append::{AppendArrays, append_error};
 use super::{PgLog, read_slice};
@@ -22,15 +22,10 @@ impl PgLocked {
     pub(super) async fn begin(log: &PgLog) -> Result<Self, AppendError> {
         let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
         let mut connection = log.0.appends.take().await.map_err(unavailable)?;
-        // Not sqlx's `begin()`: nothing here must outlive the connection's owner.
-        sqlx::raw_sql("begin")
-            .execute(&mut *connection)
-            .await
-            .map_err(unavailable)?;
-        let locked: Result<(i64, Uuid), _> = sqlx::query_as(include_str!("../../queries/lock_log.sql"))
-            .bind(log.0.name)
-            .fetch_one(&mut *connection)
-            .await;
+        // Not sqlx's `begin()`: nothing here must outlive the connection's owner. Both in one round trip.
+        let lock =
+            include_str!("../../queries/lock_log.template.sql").replace("{log}", &log.0.name.replace('\'', "''"));
+        let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await;
         locked.map_err(unavailable)?;
         Ok(Self {
             log: log.clone(),

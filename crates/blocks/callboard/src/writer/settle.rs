@@ -11,9 +11,10 @@ use tracing::Instrument;
 
 use crate::event::{Log, Recorded};
 use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Source};
+use crate::names::Position;
 use crate::receipt::{CommandError, Executed, Receipt};
 use crate::writer::Tap;
-use crate::writer::cache::PAGE;
+use crate::writer::cache::{PAGE, Unreadable};
 use crate::writer::decide::{Decided, Verdict, decide};
 use crate::writer::patience::Patience;
 use crate::writer::prepared::Prepared;
@@ -24,18 +25,36 @@ pub(super) type Batch<L> = VecDeque<Prepared<L>>;
 /// How long a batch is decided again, because others were faster, before its clients are told so.
 const OUTRUN_FOR: Duration = Duration::from_secs(5);
 
+/// So many events are read under the lock, where everybody else waits: reading them before it costs a round trip
+/// more, and then there are others.
+const NEAR: u64 = 200;
+
 /// Where one round with a batch ended.
 enum Round {
     /// All that was decided is settled and answered.
     Settled,
-    /// The head moved: the whole batch is to be decided again.
-    Moved,
+    /// The head moved, to here if that is known: the whole batch is to be decided again.
+    Moved(Option<Position>),
     /// The store refuses what the first so many commands record.
     Refused(usize, Source, Why),
     /// Nothing was recorded, and the deadline is over.
     GivenUp(CommandError),
     /// The batch holds other commands than before; decide what is left.
     Again,
+}
+
+/// What is known of a head that others have moved.
+#[derive(Clone, Copy)]
+struct Lost {
+    head: Option<Position>,
+}
+
+impl Lost {
+    /// Whether only a few events stand between here and the head.
+    fn is_near(self, at: Position) -> bool {
+        self.head
+            .is_some_and(|head| head.get().saturating_sub(at.get()) <= NEAR)
+    }
 }
 
 /// Who refuses a batch.
@@ -56,7 +75,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         // A batch that others outrun all the time gives up, too; later, for the log answers it.
         let outrun_until = patience.for_a_step().max(sent + OUTRUN_FOR);
         let mut parts: Vec<Batch<L>> = vec![batch.into()];
-        let mut lost_races = 0;
+        let mut lost = None;
         while let Some(mut part) = parts.pop() {
             refuse_cut_off(&mut part);
             if part.is_empty() {
@@ -65,18 +84,20 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             let span =
                 tracing::debug_span!("batch", log = L::NAME, commands = part.len(), at = %self.cache.at.position);
             // Boxed, as each step is: they are large, and each future around one would hold it twice.
-            let round = Box::pin(self.round(&mut part, lost_races, patience));
+            let round = Box::pin(self.round(&mut part, lost, patience));
             match round.instrument(span).await {
                 Round::Settled => {
-                    lost_races = 0;
+                    lost = None;
                     parts.push(part);
                 }
                 Round::Again => parts.push(part),
-                Round::Moved => {
-                    lost_races += 1;
+                Round::Moved(head) => {
+                    lost = Some(Lost { head });
                     metrics::counter!("callboard_writer_conflicts_total", "log" => L::NAME).increment(1);
                     if Instant::now() >= outrun_until {
                         give_up(&mut part, &CommandError::Unavailable);
+                    } else if parts.is_empty() {
+                        self.join(&mut part);
                     }
                     parts.push(part);
                 }
@@ -96,44 +117,71 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         self.cache.evict();
     }
 
-    async fn round(&mut self, part: &mut Batch<L>, lost_races: usize, patience: Patience<'_>) -> Round {
+    async fn round(&mut self, part: &mut Batch<L>, lost: Option<Lost>, patience: Patience<'_>) -> Round {
         // From the second try on the lock comes first, so that nobody can win the race again.
         let mut locked = None;
-        if lost_races > 0 {
-            let followed = Box::pin(self.cache.catch_up(&self.reader));
-            if let Err(error) = patience.read(followed, part, &mut self.requests).await {
-                return self.unavailable(&*error, patience).await;
+        if let Some(lost) = lost {
+            if !lost.is_near(self.cache.at.position) {
+                let followed = Box::pin(self.cache.catch_up(&self.reader));
+                if let Err(error) = patience.read(followed, part, &mut self.requests).await {
+                    return self.unavailable(&*error, patience).await;
+                }
+            }
+            // What has joined the batch is loaded before it: nobody waits for that.
+            if let Err(round) = self.load(part, None, patience).await {
+                return round;
             }
             match patience.briefly(Box::pin(self.lock_at_head())).await {
                 Ok(Some(held)) => locked = Some(held),
-                Ok(None) => return Round::Moved,
+                Ok(None) => return Round::Moved(None),
                 Err(error) => return self.unavailable(&*error, patience).await,
             }
         }
-        let reads: Vec<_> = part
-            .iter()
-            .flat_map(|prepared| prepared.reads.streams.iter().cloned())
-            .collect();
-        let loaded = Box::pin(self.cache.load(&self.reader, reads.into_iter()));
-        let loaded = match &locked {
-            // Whoever else wants to append waits for the lock meanwhile.
-            Some(_) => patience.briefly(loaded).await,
-            None => patience.read(loaded, part, &mut self.requests).await,
-        };
-        let unreadable = match loaded {
-            Ok(Some(unreadable)) => unreadable,
-            Ok(None) => return Round::Moved,
-            Err(error) => {
-                // Nobody else waits for the lock while this one waits for the log.
-                drop(locked);
-                return self.unavailable(&*error, patience).await;
-            }
+        let (unreadable, locked) = match self.load(part, locked, patience).await {
+            Ok(loaded) => loaded,
+            Err(round) => return round,
         };
         let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
         if decided.overlay.events.is_empty() && decided.keys.is_empty() {
             return self.confirm(part, decided, locked.is_some(), patience).await;
         }
         self.append(part, decided, locked, patience).await
+    }
+
+    /// Loads what a batch reads.
+    async fn load(
+        &mut self,
+        part: &mut Batch<L>,
+        locked: Option<S::Locked>,
+        patience: Patience<'_>,
+    ) -> Result<(Unreadable, Option<S::Locked>), Round> {
+        let streams = part.iter().flat_map(|prepared| &prepared.reads.streams);
+        let reads: Vec<_> = streams.cloned().collect();
+        let loaded = Box::pin(self.cache.load(&self.reader, reads.into_iter()));
+        let loaded = match &locked {
+            // Whoever else wants to append waits for the lock meanwhile.
+            Some(_) => patience.briefly(loaded).await,
+            None => patience.read(loaded, part, &mut self.requests).await,
+        };
+        match loaded {
+            Ok(Some(unreadable)) => Ok((unreadable, locked)),
+            Ok(None) => Err(Round::Moved(None)),
+            Err(error) => {
+                // Nobody else waits for the lock while this one waits for the log.
+                drop(locked);
+                Err(self.unavailable(&*error, patience).await)
+            }
+        }
+    }
+
+    /// A batch that must be decided again takes along what has come meanwhile: who shares a log with others
+    /// gets on by few large batches.
+    fn join(&mut self, part: &mut Batch<L>) {
+        while part.len() < self.config.batch_commands
+            && let Ok(request) = self.requests.try_recv()
+        {
+            part.extend(Prepared::new(request));
+        }
     }
 
     /// A batch that records nothing is an answer on a state: the head confirms it.
@@ -147,7 +195,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         if !locked {
             match patience.briefly(Box::pin(self.store.head())).await {
                 Ok(head) if head == self.cache.at => {}
-                Ok(_) => return Round::Moved,
+                Ok(head) => return Round::Moved(Some(head.position)),
                 Err(error) => return self.unavailable(&*error, patience).await,
             }
         }
@@ -185,7 +233,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 answer_known(part, &append, &known);
                 Round::Again
             }
-            Ok(Appended::HeadMoved(_)) => Round::Moved,
+            Ok(Appended::HeadMoved(head)) => Round::Moved(Some(head.position)),
             Err(AppendError::Rejected(source)) => Round::Refused(taken, source, Why::Data),
             Err(AppendError::Projection(source)) => Round::Refused(taken, source, Why::Projection),
             Err(AppendError::Unavailable(source)) => {

@@ -3,8 +3,9 @@
 use callboard::{CommandContext, CommandError};
 use futures::future::join_all;
 
+use crate::bank::Note;
 use crate::support::{Step, all, run, soon};
-use crate::{deposit, transfer, with_accounts};
+use crate::{deposit, open, transfer, with_accounts};
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_never_based_on_what_was_before_another_writers_success() {
@@ -110,6 +111,65 @@ async fn from_the_second_try_on_nobody_can_win_the_race_again() {
     let won = soon(answer.get()).await.expect("it can't lose now").receipt;
     let lost = soon(rival).await.expect("it comes behind").receipt;
     assert_eq!((won.position.get(), lost.position.get()), (5, 6));
+    writer.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_lost_takes_along_what_has_come_and_loads_it_before_the_lock() {
+    let (log, writer) = with_accounts().await;
+    let beside = log.beside();
+    let other = run(&beside).await;
+    other.done(open("c", "Cleo")).await;
+    let mut first_try = log.pause(Step::Append);
+    let first = writer.send(deposit("a", 1), CommandContext::default());
+    first_try.arrived().await;
+    other.done(deposit("a", 1)).await;
+    let come = ["c", "b"].map(|account| writer.send(deposit(account, 1), CommandContext::default()));
+    let (appends, loads) = (log.calls(Step::Append), log.calls(Step::ReadStreams));
+    let mut lock = log.pause(Step::Lock);
+    first_try.go();
+    lock.arrived().await;
+    assert_eq!(log.calls(Step::ReadStreams) - loads, 1, "it didn't know c");
+    lock.go();
+    for (answer, position) in [first].into_iter().chain(come).zip(6..) {
+        let receipt = soon(answer.get()).await.expect("accepted").receipt;
+        assert_eq!(receipt.position.get(), position);
+    }
+    assert_eq!(log.calls(Step::Append) - appends, 1, "one append for all of them");
+    assert_eq!(log.calls(Step::ReadStreams) - loads, 1, "nobody waits for a load");
+    writer.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_a_halved_batch_loses_stays_behind_all_of_it() {
+    let (log, writer) = with_accounts().await;
+    log.reject("unstorable");
+    let beside = log.beside();
+    let other = run(&beside).await;
+    let mut whole = log.pause(Step::Append);
+    let [one, bad, two] = [
+        Note::once("a", "one"),
+        Note::once("a", "unstorable"),
+        Note::once("a", "two"),
+    ]
+    .map(|note| writer.send(note, CommandContext::default()));
+    whole.arrived().await;
+    let mut half = log.pause(Step::Append);
+    whole.go();
+    half.arrived().await;
+    other.done(deposit("b", 1)).await;
+    let late = writer.send(deposit("b", 1), CommandContext::default());
+    half.go();
+    let one = soon(one.get()).await.expect("accepted").receipt;
+    soon(bad.get()).await.expect_err("the store refuses it");
+    let two = soon(two.get()).await.expect("accepted").receipt;
+    let late = soon(late.get()).await.expect("accepted").receipt;
+    assert!(
+        one.position < two.position && two.position < late.position,
+        "{one:?} {two:?} {late:?}"
+    );
     writer.stop().await;
     other.stop().await;
 }

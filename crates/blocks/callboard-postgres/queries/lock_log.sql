@@ -1,1 +1,0 @@
-select head, head_id from callboard.lock_log($1)

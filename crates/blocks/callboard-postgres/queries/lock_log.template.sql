@@ -1,0 +1,2 @@
+begin;
+select head, head_id from callboard.lock_log('{log}')
