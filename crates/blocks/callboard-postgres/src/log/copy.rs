@@ -56,10 +56,11 @@ async fn copy(
 ) -> Result<bool, sqlx::Error> {
     let after = filling.at.position;
     let anchors = usize::from(after > Position::START);
-    let statement = include_str!("../../queries/copy_events.template.sql")
-        .replace("{log}", &log.replace('\'', "''"))
+    let query = include_str!("../../queries/copy_events.template.sql")
+        .replace("{log}", log)
         .replace("{after}", &after.get().to_string())
         .replace("{limit}", &most.saturating_add(anchors).to_string());
+    let statement = format!("copy ({query}) to stdout (format binary)");
     let mut copying = connection.copy_out_raw(&statement).await?;
     let mut rows = Rows::default();
     while let Some(message) = copying.try_next().await? {

@@ -23,8 +23,8 @@ impl PgLocked {
         let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
         let mut connection = log.0.appends.take().await.map_err(unavailable)?;
         // Not sqlx's `begin()`: nothing here must outlive the connection's owner. Both in one round trip.
-        let lock =
-            include_str!("../../queries/lock_log.template.sql").replace("{log}", &log.0.name.replace('\'', "''"));
+        let lock = include_str!("../../queries/lock_log.template.sql").replace("{log}", log.0.name);
+        let lock = format!("begin;\n{lock}");
         let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await;
         locked.map_err(unavailable)?;
         Ok(Self {
