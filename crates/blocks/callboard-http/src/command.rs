@@ -95,7 +95,6 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
     async fn from_request_parts(parts: &mut Parts, side: &CommandSide<L>) -> Result<Self, Problem> {
         let actor = side.0.edge.actor(&parts.headers).await?;
         let validate_only = validate_only(&parts.uri)?;
-        let scope = format!("client:{}", actor.organisation.as_deref().unwrap_or("-"));
         let key = headers::idempotency_key(&parts.headers)?;
         let own = headers::correlation_id(&parts.headers)?;
         let made = || {
@@ -108,7 +107,7 @@ impl<L: Log> FromRequestParts<CommandSide<L>> for CommandRequest<L> {
         };
         let context = CommandContext {
             key: key.map(|key| IdempotencyKey {
-                scope: Arc::from(scope),
+                scope: format!("client:{}", actor.organisation.as_deref().unwrap_or("-")).into(),
                 key,
             }),
             if_match: headers::if_match(&parts.headers)?,
