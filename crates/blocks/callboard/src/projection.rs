@@ -125,11 +125,23 @@ pub fn fold_onto<P: Projection>(
     for event in events {
         for key in keys_touched::<P>(event)? {
             let before = rows.remove(&key).flatten();
-            let after = guarded(event, || P::fold(&key, before, event))?;
+            let after = fold_row::<P>(&key, before, event)?;
             rows.insert(key, after);
         }
     }
     Ok(())
+}
+
+/// Folds an event into the row of one of its keys.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_row<P: Projection>(
+    key: &P::Key,
+    row: Option<P::Row>,
+    event: &Recorded<EventOf<P>>,
+) -> Result<Option<P::Row>, FoldPanic> {
+    guarded(event, || P::fold(key, row, event))
 }
 
 fn guarded<E, T>(event: &Recorded<E>, work: impl FnOnce() -> T) -> Result<T, FoldPanic> {

@@ -50,8 +50,8 @@ impl<'a> Ahead<'a> {
             (Some(last), None) => {
                 let (sender, slices) = mpsc::channel(WAITING);
                 let reading = read(self.log.clone(), last.position, sender);
-                let _task = AbortOnDropHandle::new(tokio::spawn(reading));
-                self.reading = Some(Reading { slices, _task });
+                let task = AbortOnDropHandle::new(tokio::spawn(reading));
+                self.reading = Some(Reading { slices, _task: task });
             }
         }
     }

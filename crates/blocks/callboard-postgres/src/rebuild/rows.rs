@@ -1,8 +1,9 @@
 //! A shadow's rows in memory: what a chunk changed, and what is worth keeping for the next one.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use callboard::projection::{EventOf, fold_onto, keys_of};
+use callboard::projection::{EventOf, fold_row, keys_of, keys_touched};
 use callboard::{Checkpoint, Projection, Recorded};
 use sqlx::PgConnection;
 
@@ -24,12 +25,26 @@ pub(super) struct Rows<P: Projection> {
     at: Option<Checkpoint>,
     /// Every row of the table is here.
     complete: bool,
-    rows: HashMap<P::Key, Option<P::Row>>,
-    /// The keys that the present chunk touched, and whether the table has a row for them.
-    touched: HashMap<P::Key, bool>,
+    rows: HashMap<P::Key, Kept<P::Row>>,
+    /// The keys that the present chunk touched.
+    touched: Vec<P::Key>,
     bytes: usize,
     /// The keys of the table, since not every row is here any more; `None` when they aren't known.
     seen: Option<Seen>,
+}
+
+/// What is known of a key.
+struct Kept<R> {
+    /// `None` when it has no row.
+    row: Option<R>,
+    /// Whether the table has one, once the present chunk has touched it.
+    stored: Option<bool>,
+}
+
+impl<R> Kept<R> {
+    fn untouched(row: Option<R>) -> Self {
+        Self { row, stored: None }
+    }
 }
 
 impl<P: Projection> Default for Rows<P> {
@@ -38,7 +53,7 @@ impl<P: Projection> Default for Rows<P> {
             at: None,
             complete: false,
             rows: HashMap::new(),
-            touched: HashMap::new(),
+            touched: Vec::new(),
             bytes: 0,
             seen: None,
         }
@@ -93,15 +108,23 @@ impl<P: Projection> Rows<P> {
         events: &[Recorded<EventOf<P>>],
         to: Checkpoint,
     ) -> Result<(), Failure> {
-        let keys = keys_of::<P>(events)?;
         if !self.complete {
-            self.load(connection, table, &keys).await?;
+            self.load(connection, table, &keys_of::<P>(events)?).await?;
         }
-        for key in keys {
-            let stored = self.rows.get(&key).is_some_and(Option::is_some);
-            self.touched.entry(key).or_insert(stored);
+        for event in events {
+            for key in keys_touched::<P>(event)? {
+                let mut place = match self.rows.entry(key) {
+                    Entry::Occupied(place) => place,
+                    Entry::Vacant(place) => place.insert_entry(Kept::untouched(None)),
+                };
+                let before = place.get_mut().row.take();
+                if place.get().stored.is_none() {
+                    place.get_mut().stored = Some(before.is_some());
+                    self.touched.push(place.key().clone());
+                }
+                place.get_mut().row = fold_row::<P>(place.key(), before, event)?;
+            }
         }
-        fold_onto::<P>(&mut self.rows, events)?;
         self.at = Some(to);
         Ok(())
     }
@@ -110,13 +133,16 @@ impl<P: Projection> Rows<P> {
         let mut unknown: Vec<&P::Key> = keys.iter().filter(|key| !self.rows.contains_key(*key)).collect();
         if let Some(seen) = &self.seen {
             let (asked, new): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|key| seen.may_have(*key));
-            self.rows.extend(new.into_iter().map(|key| (key.clone(), None)));
+            self.rows
+                .extend(new.into_iter().map(|key| (key.clone(), Kept::untouched(None))));
             unknown = asked;
         }
         for keys in unknown.chunks(LOAD_KEYS) {
-            self.rows.extend(keys.iter().map(|key| ((*key).clone(), None)));
+            self.rows
+                .extend(keys.iter().map(|key| ((*key).clone(), Kept::untouched(None))));
             let found = load::<P>(&mut *connection, table, keys).await?;
-            self.rows.extend(found.into_iter().map(|(key, row)| (key, Some(row))));
+            self.rows
+                .extend(found.into_iter().map(|(key, row)| (key, Kept::untouched(Some(row)))));
         }
         Ok(())
     }
@@ -130,10 +156,13 @@ impl<P: Projection> Rows<P> {
         pace: &mut Pace,
     ) -> Result<(), Failure> {
         let mut changes = Changes::<P>::new(table);
-        for (place, (key, stored)) in self.touched.drain().enumerate() {
-            let row = self.rows.get(&key).and_then(Option::as_ref);
-            changes.take(&key, row, stored)?;
-            if row.is_none() && self.complete {
+        for (place, key) in self.touched.drain(..).enumerate() {
+            let Some(kept) = self.rows.get_mut(&key) else {
+                continue;
+            };
+            let stored = kept.stored.take().unwrap_or_default();
+            changes.take(&key, kept.row.as_ref(), stored)?;
+            if kept.row.is_none() && self.complete {
                 self.rows.remove(&key);
             }
             if let Some(seen) = &mut self.seen {

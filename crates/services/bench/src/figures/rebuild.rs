@@ -25,7 +25,7 @@ const PRODUCTS: u64 = 10_000;
 /// So many queries a second go on.
 const QUERIES: u64 = 200;
 /// How often it is looked whether a rebuild has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Far beyond what all views together take here.
 const REBUILT_WITHIN: Duration = Duration::from_secs(600);
 
