@@ -94,7 +94,7 @@ impl Pair {
 /// are folded with it, a transaction begins with the log's lock.
 pub fn append_of(key: &str) -> String {
     match TOPOLOGY {
-        Topology::Inline => "begin\0".into(),
+        Topology::Inline => "callboard.lock_log(".into(),
         _ => key.into(),
     }
 }
