@@ -5,6 +5,7 @@ use std::time::Duration;
 use conformance::random::Dice;
 use conformance::support::{eventually, seed};
 use futures::future::join_all;
+use tokio::sync::watch;
 
 use super::pair::{insist, pair};
 
@@ -73,33 +74,33 @@ async fn ten_thousand_clients_that_go_away_at_any_moment_leave_each_command_done
 
 #[tokio::test]
 async fn a_service_that_keeps_losing_its_database_does_each_command_once() {
+    const CUTS: usize = 29;
     let pair = pair().await;
+    let (answered, mut progress) = watch::channel(0);
     let clients = (0..12).map(|client| {
         let api = if client % 3 == 0 {
             pair.b.clone()
         } else {
             pair.a.clone()
         };
+        let answered = &answered;
         async move {
             for turn in 0..15 {
                 let key = format!("shaken-{client}-{turn}");
                 insist(|| api.increase("shaken", 1).key(&key)).await.done();
+                answered.send_modify(|count| *count += 1);
             }
         }
     });
-    let mut clients = std::pin::pin!(join_all(clients));
-    let mut cutting = tokio::time::interval(Duration::from_millis(100));
-    let mut cuts = 0;
-    loop {
-        tokio::select! {
-            _ = &mut clients => break,
-            _ = cutting.tick(), if cuts < 30 => {
-                pair.network.cut();
-                cuts += 1;
-            }
+    // By what is answered, not by time: however fast they are, others are under way.
+    let cutting = async {
+        for cut in 1..=CUTS {
+            let reached = progress.wait_for(|count| *count >= cut * 12 * 15 / (CUTS + 1)).await;
+            drop(reached.expect("clients live"));
+            pair.network.cut();
         }
-    }
-    assert!(cuts >= 3, "all was done before anything was cut");
+    };
+    futures::future::join(join_all(clients), cutting).await;
     let events = pair.b.events(0).await;
     assert_eq!(events.len(), 12 * 15, "each once");
     assert_eq!(events.last().expect("some")["data"]["quantity_on_hand"], 180);
