@@ -8,11 +8,8 @@ use callboard_postgres::testing::TestDatabase;
 use callboard_postgres::{Database, DatabaseConfig, PgLog, SchemaStatus, migrate, schema_status};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
-/// The places of a template, filled for `warehouse.products` and the log `warehouse`.
-const PLACES: [(&str, &str); 12] = [
-    ("{log}", "warehouse"),
-    ("{after}", "1"),
-    ("{limit}", "1"),
+/// The places of a template, filled for `warehouse.products`.
+const PLACES: [(&str, &str); 9] = [
     ("{table}", "warehouse.products"),
     ("{columns}", "t.sku, t.quantity"),
     ("{same_key}", "t.sku = 'x'"),

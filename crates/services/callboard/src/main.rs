@@ -25,7 +25,7 @@ use callboard_kit::cli::{Invocation, Threads, run};
 fn main() -> ExitCode {
     run(
         command_line::command_line(),
-        Threads::One,
+        Threads::PerProcessor,
         async |invocation: Invocation| match invocation.matches.subcommand() {
             None => embedded::run(&invocation).await,
             Some(("migrate", matches)) => migrate::run(&invocation, matches).await,

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let about = "Takes HTTP commands, persists their events in Postgres and publishes them to RabbitMQ";
     run(
         service("callboard-command", about),
-        Threads::Half,
+        Threads::PerTwoProcessors,
         async |Invocation { matches, config, .. }| {
             if matches.subcommand_name() == Some("healthcheck") {
                 return healthcheck("COMMAND_OPS_ADDR", config.command_ops).await;

@@ -41,18 +41,18 @@ pub fn service(name: &'static str, about: &'static str) -> Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
     /// One for each processor.
-    One,
+    PerProcessor,
     /// One for every two processors: each log's commands are decided one after the other, so that more threads
     /// mostly wake each other up. With two processors one thread answers a twentieth more commands than two do, at
     /// an eighth less of the service's processor time.
-    Half,
+    PerTwoProcessors,
 }
 
 impl Threads {
     fn of(self, processors: usize) -> usize {
         match self {
-            Self::One => processors,
-            Self::Half => processors.div_ceil(2),
+            Self::PerProcessor => processors,
+            Self::PerTwoProcessors => processors.div_ceil(2),
         }
     }
 }
@@ -179,7 +179,12 @@ mod tests {
 
     #[test]
     fn a_program_always_has_a_thread() {
-        let threads = [1, 2, 3, 8].map(|processors| (Threads::One.of(processors), Threads::Half.of(processors)));
+        let threads = [1, 2, 3, 8].map(|processors| {
+            (
+                Threads::PerProcessor.of(processors),
+                Threads::PerTwoProcessors.of(processors),
+            )
+        });
         assert_eq!(threads, [(1, 1), (2, 1), (3, 2), (8, 4)]);
     }
 }

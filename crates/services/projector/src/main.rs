@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let about = "Consumes RabbitMQ queues idempotently, keeps read tables in Postgres and serves them over HTTP";
     run(
         service("callboard-projector", about),
-        Threads::One,
+        Threads::PerProcessor,
         async |Invocation { matches, config, .. }| {
             if matches.subcommand_name() == Some("healthcheck") {
                 return healthcheck("QUERY_OPS_ADDR", config.query_ops).await;

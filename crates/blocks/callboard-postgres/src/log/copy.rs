@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use callboard::log::{READ_MAX_BYTES, ReadError, Slice};
-use callboard::{Checkpoint, Metadata, Position, RawEvent, Recorded, StreamName, Version};
+use callboard::{Checkpoint, Position, Recorded};
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::PgLog;
-use super::rows::{decode_error, position};
+use super::rows::{self, Columns, decode_error, written_into};
 
 /// How the format begins, by PostgreSQL's manual (sql-copy, "Binary Format"); flags and an extension follow.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// A time is sent as microseconds since the year 2000.
 const YEAR_2000: i64 = 946_684_800_000_000;
-/// The columns of `queries/copy_events.template.sql`.
+/// The columns of `queries/read_events.sql`.
 const COLUMNS: usize = 9;
 /// Instead of a number of columns, behind the last row.
 const BEHIND_LAST: i16 = -1;
@@ -55,11 +54,9 @@ async fn copy(
     slices: &mpsc::Sender<Slice>,
 ) -> Result<bool, sqlx::Error> {
     let after = filling.at.position;
-    let anchors = usize::from(after > Position::START);
-    let query = include_str!("../../queries/copy_events.template.sql")
-        .replace("{log}", log)
-        .replace("{after}", &after.get().to_string())
-        .replace("{limit}", &most.saturating_add(anchors).to_string());
+    let limit = most.saturating_add(usize::from(after > Position::START));
+    let numbers = [rows::number(after.get()), rows::number(limit as u64)];
+    let query = written_into(include_str!("../../queries/read_events.sql"), log, &numbers);
     let statement = format!("copy ({query}) to stdout (format binary)");
     let mut copying = connection.copy_out_raw(&statement).await?;
     let mut rows = Rows::default();
@@ -178,22 +175,19 @@ impl Rows {
             metadata,
             recorded_at,
         ] = columns;
-        let data = RawValue::from_string(text(data)?.to_owned()).map_err(decode_error)?;
         let recorded_at = i64::from_be_bytes(fixed(recorded_at)?).saturating_add(YEAR_2000);
-        Ok(Recorded {
-            position: position(i64::from_be_bytes(fixed(at)?)),
-            stream: StreamName::parse(text(stream)?).map_err(decode_error)?,
-            version: Version::new(i64::from_be_bytes(fixed(version)?).unsigned_abs()),
+        let columns = Columns {
+            position: i64::from_be_bytes(fixed(at)?),
+            stream: text(stream)?,
+            version: i64::from_be_bytes(fixed(version)?),
             id: Uuid::from_bytes(fixed(id)?),
-            previous_id,
-            event: RawEvent {
-                event_type: self.event_type(text(event_type)?),
-                schema_version: i32::from_be_bytes(fixed(schema_version)?).unsigned_abs(),
-                data: data.into(),
-            },
-            metadata: serde_json::from_str::<Metadata>(text(metadata)?).map_err(decode_error)?,
+            event_type: self.event_type(text(event_type)?),
+            schema_version: i32::from_be_bytes(fixed(schema_version)?),
+            data: text(data)?.to_owned(),
+            metadata: text(metadata)?,
             recorded_at: Timestamp::from_microsecond(recorded_at).map_err(decode_error)?,
-        })
+        };
+        columns.recorded(previous_id)
     }
 
     fn event_type(&mut self, name: &str) -> Arc<str> {

@@ -5,6 +5,7 @@ use callboard::log::{Append, AppendError, Appended, LockedLog, Slice};
 use sqlx::AssertSqlSafe;
 
 use super::append::{AppendArrays, append_error};
+use super::rows::written_into;
 use super::{PgLog, read_slice};
 use crate::database::within;
 use crate::error::{Class, classify};
@@ -23,7 +24,7 @@ impl PgLocked {
         let unavailable = |error: sqlx::Error| AppendError::Unavailable(error.into());
         let mut connection = log.0.appends.take().await.map_err(unavailable)?;
         // Not sqlx's `begin()`: nothing here must outlive the connection's owner. Both in one round trip.
-        let lock = include_str!("../../queries/lock_log.template.sql").replace("{log}", log.0.name);
+        let lock = written_into(include_str!("../../queries/lock_log.sql"), log.0.name, &[]);
         let lock = format!("begin;\n{lock}");
         let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await;
         locked.map_err(unavailable)?;

@@ -157,14 +157,9 @@ impl<P: Projection> PgRebuild<P> {
             if !matches!(step, Ok(RebuildStep::Waiting)) {
                 waits.reset();
             }
+            let is_idle = matches!(step, Ok(RebuildStep::Idle | RebuildStep::Failed { .. }));
             let pause = match step {
-                Ok(RebuildStep::Idle | RebuildStep::Failed { .. }) => {
-                    let looking = tokio::time::timeout(self.look_every, ordered(&mut self.ordered));
-                    if shutdown.run_until_cancelled(looking).await.is_none() {
-                        return;
-                    }
-                    Duration::ZERO
-                }
+                Ok(RebuildStep::Idle | RebuildStep::Failed { .. }) => self.look_every,
                 Ok(RebuildStep::Waiting) => waits.next_delay(),
                 Ok(RebuildStep::Moved { rest, .. }) => rest,
                 Ok(RebuildStep::Began | RebuildStep::Smaller | RebuildStep::Swapped { .. }) => Duration::ZERO,
@@ -181,6 +176,7 @@ impl<P: Projection> PgRebuild<P> {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
+                () = ordered(&mut self.ordered), if is_idle => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -1,0 +1,1 @@
+select head, head_id from callboard.lock_log($1)
