@@ -30,6 +30,8 @@ pub(crate) struct Links(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     timeout: Duration,
+    /// The most connections.
+    most: usize,
     places: Arc<Semaphore>,
     kept: Mutex<Vec<(PgConnection, Instant)>>,
 }
@@ -53,6 +55,7 @@ impl Links {
         Self(Arc::new(Inner {
             options,
             timeout,
+            most: most as usize,
             places: Arc::new(Semaphore::new(most as usize)),
             kept: Mutex::default(),
         }))
@@ -66,7 +69,26 @@ impl Links {
     pub(crate) async fn take(&self) -> Result<Linked, sqlx::Error> {
         let place = tokio::time::timeout(self.0.timeout, self.0.places.clone().acquire_owned());
         let place = place.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.linked(place.map_err(|_| sqlx::Error::PoolClosed)?).await
+    }
+
+    /// As [`Links::take`], for work that holds it for long and may as well not be done: `None` where less than
+    /// half of them, or none, would be left for all else.
+    ///
+    /// # Errors
+    /// As [`Links::take`].
+    pub(crate) async fn take_spare(&self) -> Result<Option<Linked>, sqlx::Error> {
+        // Together with as many as must stay, so that two that ask at once never both take the last one.
+        let left = self.0.most.div_ceil(2);
+        let all = u32::try_from(left + 1).unwrap_or(u32::MAX);
+        let Ok(mut place) = self.0.places.clone().try_acquire_many_owned(all) else {
+            return Ok(None);
+        };
+        drop(place.split(left));
+        self.linked(place).await.map(Some)
+    }
+
+    async fn linked(&self, place: OwnedSemaphorePermit) -> Result<Linked, sqlx::Error> {
         let connection = match self.trusted().await {
             Some(connection) => connection,
             None => connect(&self.0.options, self.0.timeout).await?,

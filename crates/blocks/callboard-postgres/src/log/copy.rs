@@ -25,7 +25,7 @@ const BEHIND_LAST: i16 = -1;
 impl PgLog {
     /// Sends at most `most` events behind `after`, in slices of at most `size` events and [`READ_MAX_BYTES`], each with
     /// its anchor. Returns up to where it came if there may be more behind, and none when nobody receives any more.
-    /// Dropping the future closes the connection.
+    /// Sends nothing while others need the connections. Dropping the future closes the connection.
     pub(crate) async fn copy(
         &self,
         after: Position,
@@ -33,7 +33,10 @@ impl PgLog {
         slices: &mpsc::Sender<Slice>,
     ) -> Result<Option<Position>, ReadError> {
         let copying = async {
-            let mut connection = self.0.reads.take().await?;
+            // It is held while whoever receives is at work.
+            let Some(mut connection) = self.0.reads.take_spare().await? else {
+                return Ok(None);
+            };
             let mut filling = Filling::behind(after);
             let copied = copy(&mut connection, self.name(), &mut filling, (most, size), slices).await?;
             if copied {

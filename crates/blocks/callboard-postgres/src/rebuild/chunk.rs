@@ -139,6 +139,8 @@ impl<P: Projection> PgRebuild<P> {
             take_in(job, table, rows, &mut withheld, filling, slice).await?;
             pace.breathe().await;
         }
+        // Nobody reads what comes behind this chunk while its rows are written.
+        drop(ahead);
         if filling.forked {
             return Ok(());
         }

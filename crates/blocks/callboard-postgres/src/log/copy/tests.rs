@@ -3,6 +3,7 @@ use callboard::contract::ItemsLog;
 use callboard::log::LogReader;
 
 use super::*;
+use crate::database::{Database, DatabaseConfig};
 use crate::testing::TestDatabase;
 
 const FILL: &str = r#"
@@ -81,6 +82,31 @@ async fn db_a_copy_that_nobody_receives_ends_and_leaves_no_connection_in_its_mid
         drop(receiver);
         let copied = log.copy(Position::START, (10_000, 10), &sender).await;
         assert_eq!(copied.expect("no error"), None);
+        let read = log.read(Position::START, 10).await.expect("a read");
+        assert_eq!(read.events.len(), 10);
+    }
+}
+
+#[tokio::test]
+async fn db_copies_that_stand_still_leave_half_of_the_connections_to_reads() {
+    for (connections, may_stand) in [(1, 0), (2, 1), (4, 2)] {
+        let database = TestDatabase::create().await;
+        database.execute(FILL).await;
+        let config = DatabaseConfig {
+            log_connections: connections,
+            ..DatabaseConfig::new(database.url())
+        };
+        let log = PgLog::new::<ItemsLog>(&Database::new(config).expect("a URL"));
+        let mut standing = Vec::new();
+        for _ in 0..may_stand {
+            let (sender, mut receiver) = mpsc::channel(1);
+            let copying = log.clone();
+            let task = tokio::spawn(async move { copying.copy(Position::START, (1_000, 10), &sender).await });
+            receiver.recv().await.expect("a slice");
+            standing.push((task, receiver));
+        }
+        let (slices, came) = copied(&log, 0, (1_000, 10)).await;
+        assert_eq!((slices.len(), came), (0, None), "of {connections}");
         let read = log.read(Position::START, 10).await.expect("a read");
         assert_eq!(read.events.len(), 10);
     }
