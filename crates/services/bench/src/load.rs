@@ -1,7 +1,6 @@
 //! Clients that send commands: as many as answers allow, or at a rate that answers don't change.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -66,16 +65,36 @@ pub struct Outcome {
     pub visible: Times,
 }
 
-/// `clients` that each send the next command as soon as the last one is answered, over so many products.
+/// Runs a load on a thread of its own, which waits for its sockets by itself: a runtime's threads would wake each other
+/// up for each answer, at the cost of what is measured.
+async fn apart<T, F>(load: impl FnOnce() -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let load = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(load())
+    };
+    tokio::task::spawn_blocking(load).await.context("a load has panicked")?
+}
+
+/// `clients` that each send the next command as soon as the last one is answered, over so many products; their
+/// connections are dealt out to these services.
 ///
 /// # Errors
 /// When a command isn't answered with 200.
-pub async fn closed(address: SocketAddr, clients: u64, products: u64, time: Duration) -> Result<Outcome> {
+pub async fn closed(services: &[SocketAddr], clients: u64, products: u64, time: Duration) -> Result<Outcome> {
+    let services = services.to_vec();
+    apart(move || closed_here(services, clients, products, time)).await
+}
+
+async fn closed_here(services: Vec<SocketAddr>, clients: u64, products: u64, time: Duration) -> Result<Outcome> {
     let counted_from = Instant::now() + WARM_UP;
     let until = counted_from + time;
-    let next = Arc::new(AtomicU64::new(0));
-    let client = async |next: Arc<AtomicU64>| {
-        let mut client = Client::connect(address).await?;
+    let next = AtomicU64::new(0);
+    let client = async |service: SocketAddr| {
+        let mut client = Client::connect(service).await?;
         let mut answers = Times::default();
         loop {
             let begun = Instant::now();
@@ -89,7 +108,11 @@ pub async fn closed(address: SocketAddr, clients: u64, products: u64, time: Dura
             }
         }
     };
-    let tasks = (0..clients).map(|_| client(next.clone()));
+    let tasks = services
+        .iter()
+        .cycle()
+        .take(clients as usize)
+        .map(|service| client(*service));
     let mut answers = Times::default();
     for of_one in try_join_all(tasks).await? {
         answers.extend(of_one);
@@ -119,6 +142,16 @@ pub async fn queries(
     products: u64,
     ended: &CancellationToken,
 ) -> Result<Vec<(Instant, Duration)>> {
+    let ended = ended.clone();
+    apart(move || queries_here(address, rate, products, ended)).await
+}
+
+async fn queries_here(
+    address: SocketAddr,
+    rate: u64,
+    products: u64,
+    ended: CancellationToken,
+) -> Result<Vec<(Instant, Duration)>> {
     let begun = Instant::now();
     let connection = async |first: u64| {
         let (mut client, mut answers) = (Client::connect(address).await?, Vec::new());
@@ -147,6 +180,10 @@ pub async fn queries(
 /// # Errors
 /// When a command or a query isn't answered with 200.
 pub async fn open(commands: SocketAddr, queries: SocketAddr, rate: u64, time: Duration) -> Result<Outcome> {
+    apart(move || open_here(commands, queries, rate, time)).await
+}
+
+async fn open_here(commands: SocketAddr, queries: SocketAddr, rate: u64, time: Duration) -> Result<Outcome> {
     let begun = Instant::now() + Duration::from_millis(100);
     let warm = (WARM_UP.as_secs_f64() * rate as f64) as u64;
     let count = warm + (time.as_secs_f64() * rate as f64) as u64;

@@ -1,7 +1,6 @@
 //! Commands a second, their latency and what they cost, beside the simplest honest service and `pgbench`.
 
 use anyhow::Result;
-use futures::future::try_join_all;
 
 use super::pgbench;
 use crate::load::closed;
@@ -36,7 +35,7 @@ impl Taken {
     async fn take(&mut self, options: &Options, service: &Service, clients: u64, products: u64) -> Result<()> {
         let used = || machine::cpu(&[service.pid]) + machine::cpu_of("postgres");
         let (before, broker_before) = (used(), machine::cpu_of(BROKER));
-        let outcome = closed(service.http, clients, products, options.time()).await?;
+        let outcome = closed(&[service.http], clients, products, options.time()).await?;
         // The second that isn't counted costs, too.
         let share = options.seconds as f64 / (options.seconds + 1) as f64;
         let a_command = share * 1e6 / outcome.answers.count().max(1) as f64;
@@ -181,12 +180,9 @@ async fn on_one_log(options: &Options, table: &mut Table) -> Result<()> {
     let mut rates = [1, 2, 4].map(|count| (count, Figure::default()));
     for _ in 0..options.runs {
         for (count, rate) in &mut rates {
-            let clients = USUAL / *count as u64;
-            let loads = services[..*count]
-                .iter()
-                .map(|service| closed(service.http, clients, PRODUCTS, options.time()));
-            let outcomes = try_join_all(loads).await?;
-            rate.take(outcomes.iter().map(|outcome| outcome.rate).sum());
+            let addresses: Vec<_> = services[..*count].iter().map(|service| service.http).collect();
+            let outcome = closed(&addresses, USUAL, PRODUCTS, options.time()).await?;
+            rate.take(outcome.rate);
         }
     }
     let [(_, one), more @ ..] = &rates;

@@ -52,7 +52,7 @@ impl Grown {
     }
 
     async fn take(&mut self, options: &Options) -> Result<()> {
-        let outcome = closed(self.command.http, CLIENTS, PRODUCTS, options.time()).await?;
+        let outcome = closed(&[self.command.http], CLIENTS, PRODUCTS, options.time()).await?;
         self.commands.take(outcome.rate);
         let head = self
             .deployment
