@@ -98,7 +98,9 @@ async fn connection(stream: TcpStream, routes: Router, limits: Limits, shutdown:
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
-        .max_buf_size(HEAD_MAX_BYTES);
+        .max_buf_size(HEAD_MAX_BYTES)
+        // Answers are small: copied into one piece they cost less than as two.
+        .writev(false);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_within));
     let stream = TokioIo::new(Box::pin(stream));
