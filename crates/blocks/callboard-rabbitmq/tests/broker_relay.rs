@@ -58,9 +58,11 @@ async fn fresh_events_are_published_without_reading_the_log() {
     .await;
     let mut events: Vec<Recorded> = Vec::new();
     for round in 1..=50 {
-        let run = append(&log, 10).await;
-        relay.handle.recorded(&run);
-        events.extend(run.iter().cloned());
+        // Another replica is in between: this one's writer has met its events.
+        let (other, own) = (append(&log, 4).await, append(&log, 6).await);
+        relay.handle.followed(&other);
+        relay.handle.recorded(&own);
+        events.extend(other.iter().chain(own.iter()).cloned());
         // One run after the other, so that the looks of the start can't find them all.
         relay.published(round * 10).await;
     }

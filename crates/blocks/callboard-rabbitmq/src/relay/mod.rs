@@ -115,6 +115,11 @@ impl Tap for RelayHandle {
         self.0.fresh.push(events);
         self.0.woken.notify_one();
     }
+
+    fn followed(&self, events: &Arc<[Recorded]>) {
+        // Without these, the next ones of this replica's own would leave a gap, to be read from the log.
+        self.0.fresh.push(events);
+    }
 }
 
 /// How a relay's turn ended.

@@ -62,6 +62,9 @@ impl Default for WriterConfig {
 pub trait Tap: Send + Sync + 'static {
     /// Consecutive events of one log, in order.
     fn recorded(&self, events: &Arc<[Recorded]>);
+
+    /// Likewise, but of another writer, whom this one has met: whoever wants them all needn't read the log for them.
+    fn followed(&self, _: &Arc<[Recorded]>) {}
 }
 
 /// Nobody listens.
@@ -74,11 +77,20 @@ impl<A: Tap, B: Tap> Tap for (A, B) {
         self.0.recorded(events);
         self.1.recorded(events);
     }
+
+    fn followed(&self, events: &Arc<[Recorded]>) {
+        self.0.followed(events);
+        self.1.followed(events);
+    }
 }
 
 impl<T: Tap + ?Sized> Tap for Arc<T> {
     fn recorded(&self, events: &Arc<[Recorded]>) {
         (**self).recorded(events);
+    }
+
+    fn followed(&self, events: &Arc<[Recorded]>) {
+        (**self).followed(events);
     }
 }
 

@@ -263,6 +263,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             return Ok(None);
         }
         self.cache.follow(&slice.events);
+        if !slice.events.is_empty() {
+            self.tap.followed(&slice.events.into());
+        }
         Ok(Some(locked))
     }
 

@@ -59,6 +59,10 @@ impl Tap for Heard {
     fn recorded(&self, events: &Arc<[Recorded]>) {
         self.0.lock().expect("no panic").extend(events.iter().cloned());
     }
+
+    fn followed(&self, events: &Arc<[Recorded]>) {
+        self.recorded(events);
+    }
 }
 
 /// A writer that runs in a task.

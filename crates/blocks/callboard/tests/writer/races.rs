@@ -88,6 +88,25 @@ async fn a_batch_whose_head_moved_is_decided_again_as_a_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tap_hears_of_what_was_recorded_before_a_batch_that_lost_too() {
+    let (log, writer) = with_accounts().await;
+    let beside = log.beside();
+    let other = run(&beside).await;
+    let mut first_try = log.pause(Step::Append);
+    let answer = writer.send(deposit("b", 1), CommandContext::default());
+    first_try.arrived().await;
+    for amount in 1..=3 {
+        other.done(deposit("a", amount)).await;
+    }
+    first_try.go();
+    soon(answer.get()).await.expect("accepted");
+    // In order and without a gap, so that a relay reads nothing of it from the log.
+    assert_eq!(*writer.heard.0.lock().expect("no panic"), all(&log.inner).await);
+    writer.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn from_the_second_try_on_nobody_can_win_the_race_again() {
     let (log, writer) = with_accounts().await;
     let beside = log.beside();
