@@ -4,14 +4,19 @@ use callboard::{CommandContext, CommandError};
 use futures::future::join_all;
 
 use crate::bank::Note;
-use crate::support::{Step, all, run, soon};
+use crate::support::{FaultyLog, Running, Step, all, run, soon};
 use crate::{deposit, open, transfer, with_accounts};
+
+/// A log with accounts, and two writers on it; what stands still or fails on it does so to the first one.
+async fn two_writers() -> (FaultyLog, Running, Running) {
+    let (log, writer) = with_accounts().await;
+    let other = run(&log.beside()).await;
+    (log, writer, other)
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_never_based_on_what_was_before_another_writers_success() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     // It decides on a balance of 100 and is about to confirm its refusal, when 900 come in.
     let mut pause = log.pause(Step::Head);
     let answer = writer.send(transfer(1, 500), CommandContext::default());
@@ -62,9 +67,7 @@ async fn nothing_of_a_batch_is_answered_before_its_append_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_whose_head_moved_is_decided_again_as_a_whole() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     let mut pause = log.pause(Step::Append);
     let sent = [transfer(1, 60), transfer(2, 30), transfer(3, 10)]
         .map(|command| writer.send(command, CommandContext::default()));
@@ -89,9 +92,7 @@ async fn a_batch_whose_head_moved_is_decided_again_as_a_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tap_hears_of_what_was_recorded_before_a_batch_that_lost_too() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     let mut first_try = log.pause(Step::Append);
     let answer = writer.send(deposit("b", 1), CommandContext::default());
     first_try.arrived().await;
@@ -108,9 +109,7 @@ async fn a_tap_hears_of_what_was_recorded_before_a_batch_that_lost_too() {
 
 #[tokio::test(start_paused = true)]
 async fn from_the_second_try_on_nobody_can_win_the_race_again() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     let mut first_try = log.pause(Step::Append);
     let answer = writer.send(deposit("b", 1), CommandContext::default());
     first_try.arrived().await;
@@ -136,9 +135,7 @@ async fn from_the_second_try_on_nobody_can_win_the_race_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_lost_takes_along_what_has_come_and_loads_it_before_the_lock() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     other.done(open("c", "Cleo")).await;
     let mut first_try = log.pause(Step::Append);
     let first = writer.send(deposit("a", 1), CommandContext::default());
@@ -227,9 +224,7 @@ async fn a_long_tail_is_followed_without_the_lock() {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_put_back_just_before_the_lock_is_not_followed_across_the_timelines() {
-    let (log, writer) = with_accounts().await;
-    let beside = log.beside();
-    let other = run(&beside).await;
+    let (log, writer, other) = two_writers().await;
     let mut first_try = log.pause(Step::Append);
     let answer = writer.send(transfer(1, 60), CommandContext::default());
     first_try.arrived().await;
