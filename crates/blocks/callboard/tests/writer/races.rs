@@ -102,7 +102,8 @@ async fn a_tap_hears_of_what_was_recorded_before_a_batch_that_lost_too() {
     first_try.go();
     soon(answer.get()).await.expect("accepted");
     // In order and without a gap, so that a relay reads nothing of it from the log.
-    assert_eq!(*writer.heard.0.lock().expect("no panic"), all(&log.inner).await);
+    let recorded = all(&log.inner).await;
+    assert_eq!(*writer.heard.0.lock().expect("no panic"), recorded);
     writer.stop().await;
     other.stop().await;
 }
