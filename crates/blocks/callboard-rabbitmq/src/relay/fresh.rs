@@ -1,4 +1,4 @@
-//! What the writer in this process has just recorded.
+//! What the writer in this process has just recorded, or has met of another one's.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -63,7 +63,8 @@ pub trait Tap: Send + Sync + 'static {
     /// Consecutive events of one log, in order.
     fn recorded(&self, events: &Arc<[Recorded]>);
 
-    /// Likewise, but of another writer, whom this one has met: whoever wants them all needn't read the log for them.
+    /// As [`Tap::recorded`], but of events of another writer that this one has read before it appends behind them: who
+    /// wants every event has no gap to fill from the log then. Whoever only wants to know of news does nothing here.
     fn followed(&self, _: &Arc<[Recorded]>) {}
 }
 

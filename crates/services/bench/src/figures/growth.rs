@@ -74,9 +74,7 @@ pub(super) async fn take(options: &Options, table: &mut Table) -> Result<()> {
         logs.push(Grown::begin(events).await?);
     }
     // What the logs began with is on its way to the disk for minutes, unless it is written now.
-    if let Some(log) = logs.first() {
-        log.deployment.database.execute("checkpoint").await;
-    }
+    logs[0].deployment.database.execute("checkpoint").await;
     for run in 1..=options.runs {
         eprintln!("growth: run {run}");
         for log in &mut logs {

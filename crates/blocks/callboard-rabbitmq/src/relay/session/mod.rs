@@ -179,7 +179,7 @@ impl<'a, R: LogReader, S: RelayStore> Session<'a, R, S> {
         more.then_some(self.advance_from)
     }
 
-    /// Takes what the writer has just recorded, unless the log has to be read first.
+    /// Takes what the writer has just recorded or met, unless the log has to be read first.
     fn take_fresh(&mut self) -> Result<(), RelayError> {
         while !self.behind && self.looking.is_none() && self.backlog.len() < self.relay.config.window {
             // Read first: whatever it tells of stands in `fresh` by then, if it is this replica's.
