@@ -57,20 +57,21 @@ enum Size {
     Large,
 }
 
-/// Publishes an event, and others right behind it, each told of by itself; the frames in which they go.
-async fn frames_of(frames_apart: Duration, behind: &[Size]) -> Vec<usize> {
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// Publishes so many events, and others right behind them, each told of by itself; the frames in which they go.
+async fn frames_of(first: u64, config: RelayConfig, behind: &[Size]) -> Vec<usize> {
     let sandbox = Sandbox::new(&[]);
     let (log, store) = (MemoryLog::new(), MemoryRelayStore::default());
     let mut heard = Outsider::new().await.listen_to_frames(&sandbox).await;
     let config = RelayConfig {
-        frames_apart,
         // It doesn't get on because it looks.
-        look_every: Duration::from_secs(3_600),
-        ..RelayConfig::default()
+        look_every: NEVER,
+        ..config
     };
-    let mut events = append(&log, 1).await.to_vec();
+    let mut events = append(&log, first).await.to_vec();
     let relay = Running::start_with(&sandbox, &log, &store, config);
-    relay.published(1).await;
+    relay.published(first).await;
     for size in behind {
         let fresh = match size {
             Size::Small => append(&log, 1).await,
@@ -93,13 +94,32 @@ async fn frames_of(frames_apart: Duration, behind: &[Size]) -> Vec<usize> {
 
 #[tokio::test]
 async fn events_right_behind_a_frame_go_together_as_soon_as_they_fill_one() {
-    let frames = frames_of(Duration::from_secs(3_600), &[Size::Small, Size::Small, Size::Large]).await;
+    let config = RelayConfig {
+        frames_apart: NEVER,
+        ..RelayConfig::default()
+    };
+    let frames = frames_of(1, config, &[Size::Small, Size::Small, Size::Large]).await;
     assert_eq!(frames, [1, 2, 1], "the large one fills a frame of its own");
 }
 
 #[tokio::test]
 async fn an_event_right_behind_a_frame_goes_when_the_time_between_frames_is_over() {
-    assert_eq!(frames_of(Duration::from_millis(50), &[Size::Small]).await, [1, 1]);
+    let config = RelayConfig {
+        frames_apart: Duration::from_millis(50),
+        busy_frames_apart: NEVER,
+        ..RelayConfig::default()
+    };
+    assert_eq!(frames_of(1, config, &[Size::Small]).await, [1, 1]);
+}
+
+#[tokio::test]
+async fn behind_a_frame_of_many_events_another_time_counts() {
+    let config = RelayConfig {
+        frames_apart: NEVER,
+        busy_frames_apart: Duration::from_millis(50),
+        ..RelayConfig::default()
+    };
+    assert_eq!(frames_of(8, config, &[Size::Small]).await, [8, 1]);
 }
 
 #[tokio::test]

@@ -49,6 +49,9 @@ pub struct RelayConfig {
     /// How far apart frames are sent at the least that aren't full: so long an event may wait that comes right behind
     /// another one. Each frame costs the broker and every subscriber about the same, however many events it has.
     pub frames_apart: Duration,
+    /// The same behind a frame of eight events or more: where events come by the thousand a second, most of what they
+    /// cost is the number of frames.
+    pub busy_frames_apart: Duration,
     /// How often a relay that has nothing to do looks at the log by itself.
     pub look_every: Duration,
     /// Whether each event is published as a message of its own as well, for outsiders.
@@ -62,6 +65,7 @@ impl Default for RelayConfig {
             window_bytes: 8 * 1024 * 1024,
             confirm_within: Duration::from_secs(10),
             frames_apart: Duration::from_millis(4),
+            busy_frames_apart: Duration::from_millis(10),
             look_every: Duration::from_secs(1),
             event_messages: true,
         }

@@ -24,7 +24,7 @@ const BATCH_COMMANDS: usize = 10_000;
 
 /// How far apart checkpoints are stored at the least, unless there are commands to store with them. Nothing
 /// waits for such a checkpoint but the next event's commands, and storing one costs as much as an append.
-const CHECKPOINTS_APART: Duration = Duration::from_millis(20);
+const CHECKPOINTS_APART: Duration = Duration::from_millis(50);
 
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
 

@@ -74,11 +74,12 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 biased;
                 // First, or a queue that is never empty would keep the writer from ending.
                 () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
+                // What has come goes at once: who lets others join in first leaves the log idle meanwhile, and they
+                // gather while it commits anyway.
                 taken = self.requests.recv_many(&mut arrived, self.config.batch_commands) => {
                     if taken == 0 {
                         return;
                     }
-                    self.gather(&mut arrived).await;
                     self.settle(arrived.drain(..).filter_map(Prepared::new).collect(), &shutdown).await;
                 }
                 () = tokio::time::sleep(self.config.follow_every) => {
@@ -87,15 +88,6 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                     }
                 }
             }
-        }
-    }
-
-    /// Lets tasks that are about to send do so, once: no timer, but a fuller batch.
-    async fn gather(&mut self, arrived: &mut Vec<Request<L>>) {
-        tokio::task::yield_now().await;
-        while arrived.len() < self.config.batch_commands {
-            let Ok(request) = self.requests.try_recv() else { return };
-            arrived.push(request);
         }
     }
 

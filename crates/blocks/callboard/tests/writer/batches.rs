@@ -49,6 +49,21 @@ async fn a_new_batch_gathers_while_one_is_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_gathered_goes_before_anybody_hears_of_the_last_batch() {
+    let (log, writer) = with_accounts().await;
+    let mut pause = log.pause(Step::Append);
+    let first = writer.send(deposit("a", 1), CommandContext::default());
+    pause.arrived().await;
+    let gathered = writer.send(deposit("b", 1), CommandContext::default());
+    let before = log.calls(Step::Append);
+    pause.go();
+    soon(first.get()).await.expect("it is accepted");
+    assert_eq!(log.calls(Step::Append) - before, 1, "the log has stood idle");
+    soon(gathered.get()).await.expect("it is accepted");
+    writer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_has_at_most_as_many_commands_as_configured() {
     let log = FaultyLog::new();
     let writer = run_with(

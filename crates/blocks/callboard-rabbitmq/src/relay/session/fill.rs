@@ -1,5 +1,8 @@
 //! Sends what waits: every event in a frame, and in a message of its own.
 
+use std::time::Duration;
+
+use crate::RelayConfig;
 use crate::message::Frame;
 use crate::message::frame::{FRAME_MAX_BYTES, FRAME_MAX_EVENTS, Framing};
 use crate::relay::error::RelayError;
@@ -28,15 +31,16 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
             frames = tracing::field::Empty,
         );
         let _entered = span.enter();
-        let (mut events, mut frames) = (0, 0);
+        let (mut events, mut frames, mut largest) = (0, 0, 0);
         while let most @ 1.. = self.room()
             && let Some(frame) = self.take_frame(most)?
         {
             span.record("to", tracing::field::display(frame.last));
             (events, frames) = (events + frame.events(), frames + 1);
+            largest = frame.events().max(largest);
             self.send(frame)?;
         }
-        self.frame_from = Instant::now() + self.relay.config.frames_apart;
+        self.frame_from = Instant::now() + apart(largest, &self.relay.config);
         span.record("events", events).record("frames", frames);
         tracing::debug!("sent");
         metrics::counter!("callboard_relay_published_total", "log" => log).increment(events);
@@ -129,6 +133,18 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
     }
 }
 
+/// A frame of so many events tells that they come by the thousand a second.
+const MANY: u64 = 8;
+
+/// How far behind a frame of so many events the next one is that isn't full.
+fn apart(events: u64, config: &RelayConfig) -> Duration {
+    if events < MANY {
+        config.frames_apart
+    } else {
+        config.busy_frames_apart
+    }
+}
+
 /// What waits to be sent.
 #[derive(Clone, Copy)]
 struct Waiting {
@@ -162,11 +178,8 @@ struct InFlight {
 /// don't all fit into the window: filled up with what was just confirmed, frames would be of one event.
 ///
 /// A frame that isn't full waits while another one is in flight, and goes with its confirm (as small segments
-/// do by Nagle's algorithm, RFC 896), but not sooner than [`RelayConfig::frames_apart`] behind it: a frame of one event
-/// is as dear as one of twenty, to the broker and to each of its subscribers. An event that comes alone still goes
-/// at once.
-///
-/// [`RelayConfig::frames_apart`]: crate::RelayConfig::frames_apart
+/// do by Nagle's algorithm, RFC 896), but not sooner than [`apart`] says: a frame of one event is as dear as one of
+/// twenty, to the broker and to each of its subscribers. An event that comes alone still goes at once.
 fn next_frame(waiting: Waiting, in_flight: InFlight, window: usize) -> usize {
     let most = FRAME_MAX_EVENTS.min(window);
     let next = waiting.events.min(most);
@@ -180,7 +193,8 @@ fn next_frame(waiting: Waiting, in_flight: InFlight, window: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{InFlight, Waiting, next_frame};
+    use super::{InFlight, MANY, Waiting, apart, next_frame};
+    use crate::RelayConfig;
 
     fn small(events: usize) -> Waiting {
         Waiting { events, bytes: 0 }
@@ -231,5 +245,13 @@ mod tests {
         let large = |bytes| Waiting { events: 2, bytes };
         assert_eq!(next_frame(large(60_000), lately, 1_024), 0);
         assert_eq!(next_frame(large(65_000), lately, 1_024), 2);
+    }
+
+    #[test]
+    fn frames_are_further_apart_where_many_events_come() {
+        let config = RelayConfig::default();
+        assert_eq!(apart(1, &config), config.frames_apart);
+        assert_eq!(apart(MANY - 1, &config), config.frames_apart);
+        assert_eq!(apart(MANY, &config), config.busy_frames_apart);
     }
 }
