@@ -83,7 +83,8 @@ impl Proxy {
         self.network.send_modify(|network| network.generation += 1);
     }
 
-    /// Holds every byte back, in both directions. New connections are accepted and hear nothing.
+    /// Holds everything back, in both directions: bytes, and that a side has closed, which RabbitMQ
+    /// does after ten seconds to whoever doesn't greet it. New connections are accepted and hear nothing.
     pub fn freeze(&self) {
         self.network
             .send_modify(|network| (network.holds_up, network.holds_down) = (true, true));
@@ -191,11 +192,9 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watc
     let mut said = network.borrow().said;
     let mut speaker = network.clone();
     loop {
-        let bytes = tokio::select! {
-            read = from.read(&mut buffer) => match read {
-                Ok(read @ 1..) => buffer[..read].into(),
-                _ => return,
-            },
+        // Nothing where the side has closed.
+        let bytes: Arc<[u8]> = tokio::select! {
+            read = from.read(&mut buffer) => buffer[..read.unwrap_or(0)].into(),
             words = speaker.wait_for(|network| !up && network.said != said) => match words {
                 Ok(network) => {
                     said = network.said;
@@ -205,7 +204,8 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watc
             },
         };
         let flows = |network: &Network| !(if up { network.holds_up } else { network.holds_down });
-        if network.wait_for(flows).await.is_err() || to.write_all(&bytes).await.is_err() {
+        let gone = network.wait_for(flows).await.is_err();
+        if gone || bytes.is_empty() || to.write_all(&bytes).await.is_err() {
             return;
         }
     }
