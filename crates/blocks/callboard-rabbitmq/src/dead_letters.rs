@@ -1,5 +1,6 @@
 //! What a subscriber can't read goes to the dead letters, for a person to look at.
 
+use callboard::subscription::Foreign;
 use lapin::message::Delivery;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -16,6 +17,18 @@ const WINDOW: usize = 100;
 const HEADERS_MAX_BYTES: usize = 64 * 1024;
 /// The longest reason, in characters.
 const REASON_MAX: usize = 1_000;
+
+/// The part that messages have in the dead letters: each once, with the first reason.
+pub(crate) fn letters<'a>(foreign: &'a [Foreign], sources: &[usize]) -> Vec<(usize, &'a str)> {
+    let mut letters: Vec<(usize, &str)> = Vec::new();
+    for Foreign { index, reason } in foreign {
+        let Some(message) = sources.get(*index) else { continue };
+        if letters.iter().all(|(letter, _)| letter != message) {
+            letters.push((*message, reason));
+        }
+    }
+    letters
+}
 
 /// Publishes deliveries of a subscriber to the dead letters, each with its reason, all confirmed.
 /// On a connection for publishing: one that consumes must never be blocked.
@@ -146,6 +159,18 @@ fn value_bytes(value: &AMQPValue) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_one_letter_however_many_of_its_events_are_foreign() {
+        let foreign = |index: usize| Foreign {
+            index,
+            reason: format!("number {index}"),
+        };
+        // Three messages: one event, a frame of three, one event.
+        let sources = [0, 1, 1, 1, 2];
+        let foreign = [foreign(2), foreign(3), foreign(4)];
+        assert_eq!(letters(&foreign, &sources), [(1, "number 2"), (2, "number 4")]);
+    }
 
     fn delivery(properties: BasicProperties) -> Delivery {
         let mut delivery = Delivery::mock(1, "".into(), "".into(), false, b"?".to_vec());

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use callboard::subscription::{Connect, Delivery, Feed, FeedError, Foreign};
+use callboard::subscription::{BATCH_MAX_EVENTS, Connect, Delivery, Feed, FeedError, Foreign};
 use futures::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -15,7 +15,7 @@ use crate::error::BrokerError;
 use crate::message;
 use crate::topology::{Topology, delete_queue, short};
 
-/// The most messages that a feed holds unacknowledged, and that it returns at once: 32 frames. That
+/// The most messages that a feed holds unacknowledged: 32 frames. That
 /// bounds its bytes, too: a frame has up to 64 KiB, or holds one event of up to 256 KiB; so a feed
 /// holds up to 2 MiB of small events, and up to about 8 MiB of the largest.
 pub const PREFETCH: u16 = 32;
@@ -90,6 +90,7 @@ impl QueueFeeds {
             log: self.log,
             subscriber: self.subscriber,
             unsettled: Vec::new(),
+            taken: Vec::new(),
             sources: Vec::new(),
             kinds: Kinds::default(),
             ended: None,
@@ -179,9 +180,11 @@ pub struct QueueFeed {
     topology: Topology,
     log: &'static str,
     subscriber: &'static str,
-    /// The messages of which the last `next` returned the events.
+    /// The messages of which the last `next` returned the events, or the one that goes on returns them.
     unsettled: Vec<lapin::message::Delivery>,
-    /// For each event that it returned, and each message that can't be read, the message.
+    /// Their events, until they are returned: a `next` that was dropped goes on with them.
+    taken: Vec<Delivery>,
+    /// For each of these events, and each message that can't be read, the message.
     sources: Vec<usize>,
     kinds: Kinds,
     /// Why the deliveries ended, noticed while there were some to return.
@@ -222,24 +225,22 @@ impl QueueFeed {
         }
     }
 
-    /// The events of what is unsettled, in order.
-    fn read(&mut self) -> Vec<Delivery> {
-        let by_events = self.topology.events();
-        let mut deliveries = Vec::new();
-        self.sources.clear();
-        for (source, message) in self.unsettled.iter().enumerate() {
-            let events = message::decode_all(self.log, &message.properties, &message.data);
-            self.kinds.framed |= events.is_ok() && message::frame::is_frame(&message.properties);
-            self.kinds.by_events |= message.exchange.as_str() == by_events;
-            match events {
-                Ok(events) => deliveries.extend(events.into_iter().map(|event| Delivery { event: Ok(event) })),
-                Err(reason) => deliveries.push(Delivery { event: Err(reason) }),
+    /// Takes a message in, and its events; returns how many.
+    fn take(&mut self, message: lapin::message::Delivery) -> usize {
+        let (before, source) = (self.taken.len(), self.unsettled.len());
+        let events = message::decode_all(self.log, &message.properties, &message.data);
+        self.kinds.framed |= events.is_ok() && message::frame::is_frame(&message.properties);
+        self.kinds.by_events |= message.exchange.as_str() == self.topology.events();
+        match events {
+            Ok(events) => {
+                let events = events.into_iter().map(|event| Delivery { event: Ok(event) });
+                self.taken.extend(events);
             }
-            self.sources.resize(deliveries.len(), source);
+            Err(reason) => self.taken.push(Delivery { event: Err(reason) }),
         }
-        metrics::counter!("callboard_feed_events_total", "log" => self.log, "subscriber" => self.subscriber)
-            .increment(deliveries.len() as u64);
-        deliveries
+        self.sources.resize(self.taken.len(), source);
+        self.unsettled.push(message);
+        self.taken.len() - before
     }
 
     /// A queue from before there were frames stays bound to the events' own messages until the relay
@@ -276,47 +277,48 @@ impl QueueFeed {
     }
 }
 
-/// The part that messages have in the dead letters: each once, with the first reason.
-fn letters<'a>(foreign: &'a [Foreign], sources: &[usize]) -> Vec<(usize, &'a str)> {
-    let mut letters: Vec<(usize, &str)> = Vec::new();
-    for Foreign { index, reason } in foreign {
-        let Some(message) = sources.get(*index) else { continue };
-        if letters.iter().all(|(letter, _)| letter != message) {
-            letters.push((*message, reason));
-        }
-    }
-    letters
-}
-
 impl Feed for QueueFeed {
     async fn next(&mut self) -> Result<Vec<Delivery>, FeedError> {
         if let Some(error) = self.ended.take() {
             return Err(self.lost(error));
         }
-        // The only wait; heartbeats bound it when the broker is gone.
-        let first = self.consumer.next().await;
-        self.unsettled = vec![self.delivered(first).map_err(|error| self.lost(error))?];
+        let mut last = 0;
+        if self.taken.is_empty() {
+            // The only wait; heartbeats bound it when the broker is gone.
+            let first = self.consumer.next().await;
+            let first = self.delivered(first).map_err(|error| self.lost(error))?;
+            self.unsettled.clear();
+            last = self.take(first);
+        }
+        // Another message like the last one still has room in their transaction.
         while self.unsettled.len() < PREFETCH.into()
+            && self.taken.len() + last <= BATCH_MAX_EVENTS
             && let Some(delivery) = self.consumer.next().now_or_never()
         {
             match self.delivered(delivery) {
-                Ok(delivery) => self.unsettled.push(delivery),
+                Ok(delivery) => last = self.take(delivery),
                 Err(error) => {
                     self.ended = Some(error);
                     break;
                 }
             }
+            // To decode a full frame takes as long as to answer ten requests, and they share this thread.
+            tokio::task::yield_now().await;
         }
-        metrics::counter!("callboard_feed_deliveries_total", "log" => self.log, "subscriber" => self.subscriber)
-            .increment(self.unsettled.len() as u64);
-        Ok(self.read())
+        let deliveries = std::mem::take(&mut self.taken);
+        let count = |name, more: usize| {
+            metrics::counter!(name, "log" => self.log, "subscriber" => self.subscriber).increment(more as u64);
+        };
+        count("callboard_feed_deliveries_total", self.unsettled.len());
+        count("callboard_feed_events_total", deliveries.len());
+        Ok(deliveries)
     }
 
     async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {
         let unsettled = std::mem::take(&mut self.unsettled);
         let Some(last) = unsettled.last() else { return Ok(()) };
         if !foreign.is_empty() {
-            let letters: Vec<_> = letters(foreign, &self.sources)
+            let letters: Vec<_> = dead_letters::letters(foreign, &self.sources)
                 .into_iter()
                 .map(|(message, reason)| (&unsettled[message], reason))
                 .collect();
@@ -353,18 +355,6 @@ mod tests {
     use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
     use super::*;
-
-    #[test]
-    fn a_message_is_one_letter_however_many_of_its_events_are_foreign() {
-        let foreign = |index: usize| Foreign {
-            index,
-            reason: format!("number {index}"),
-        };
-        // Three messages: one event, a frame of three, one event.
-        let sources = [0, 1, 1, 1, 2];
-        let foreign = [foreign(2), foreign(3), foreign(4)];
-        assert_eq!(letters(&foreign, &sources), [(1, "number 2"), (2, "number 4")]);
-    }
 
     fn refused(kind: AMQPErrorKind) -> BrokerError {
         let error = lapin::ErrorKind::ProtocolError(AMQPError::new(kind, "words".into()));

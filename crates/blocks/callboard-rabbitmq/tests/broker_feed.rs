@@ -5,10 +5,11 @@ mod support;
 use std::time::Instant;
 
 use callboard::memory::MemoryLog;
-use callboard::subscription::{Connect, Delivery, Feed, Foreign};
+use callboard::subscription::{BATCH_MAX_EVENTS, Connect, Delivery, Feed, Foreign};
 use callboard::{Position, Recorded, error_chain};
 use callboard_rabbitmq::testing::{Proxy, Sandbox, amqp_url};
 use callboard_rabbitmq::{QueueFeed, QueueFeeds};
+use futures::FutureExt;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use support::{LOG, Outsider, SILENCE_NOTICED, append, hear, soon};
@@ -154,6 +155,57 @@ async fn a_queue_deleted_while_consumed_is_noticed_and_declared_again() {
     let mut feed = feeds.connect().await.unwrap();
     outsider.publish_frames(&sandbox, &append(&log, 1).await).await;
     assert_eq!(take(&mut feed, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_feed_returns_as_many_events_as_fit_into_one_transaction() {
+    let sandbox = Sandbox::new(&[(LOG, NAME)]);
+    let (outsider, log) = (Outsider::new().await, MemoryLog::new());
+    let mut feed = feeds(&sandbox).connect().await.unwrap();
+    let events = append(&log, 3_000).await;
+    outsider.publish_frames(&sandbox, &events).await;
+    let (mut taken, mut returned) = (Vec::new(), Vec::new());
+    while taken.len() < events.len() {
+        let deliveries = next(&mut feed).await;
+        feed.settle(&[]).await.expect("it settles");
+        returned.push(deliveries.len());
+        taken.extend(
+            deliveries
+                .into_iter()
+                .map(|delivery| delivery.event.expect("one of ours")),
+        );
+    }
+    assert_eq!(taken, &events[..]);
+    assert!(returned.iter().all(|count| *count <= BATCH_MAX_EVENTS), "{returned:?}");
+}
+
+#[tokio::test]
+async fn a_wait_that_is_dropped_loses_nothing() {
+    let sandbox = Sandbox::new(&[(LOG, NAME)]);
+    let (outsider, log) = (Outsider::new().await, MemoryLog::new());
+    let mut feed = feeds(&sandbox).connect().await.unwrap();
+    let events = append(&log, 3_000).await;
+    outsider.publish_frames(&sandbox, &events).await;
+    let each_poll = async {
+        let mut taken = Vec::new();
+        while taken.len() < events.len() {
+            // Dropped wherever it waits: for the broker, and between two messages.
+            match feed.next().now_or_never() {
+                Some(deliveries) => {
+                    taken.extend(deliveries.expect("the feed lives"));
+                    feed.settle(&[]).await.expect("it settles");
+                }
+                None => tokio::task::yield_now().await,
+            }
+        }
+        taken
+    };
+    let taken = soon("every event", each_poll).await;
+    let taken: Vec<Recorded> = taken
+        .into_iter()
+        .map(|delivery| delivery.event.expect("one of ours"))
+        .collect();
+    assert_eq!(taken, &events[..]);
 }
 
 #[tokio::test]

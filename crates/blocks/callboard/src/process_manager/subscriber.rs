@@ -22,8 +22,8 @@ use crate::subscription::{Applied, BATCH_MAX_EVENTS, Lock, Subscriber, Subscribe
 /// gather all of its commands in memory and store them in one statement.
 const BATCH_COMMANDS: usize = 10_000;
 
-/// How far apart checkpoints are stored at the least, unless there are commands to store with them. Nothing
-/// waits for such a checkpoint but the next event's commands, and storing one costs as much as an append.
+/// How far apart checkpoints are stored at the least, unless there are commands to store with them or many events
+/// wait. Nothing waits for such a checkpoint but the next event's commands, and storing one costs as much as an append.
 const CHECKPOINTS_APART: Duration = Duration::from_millis(50);
 
 type EventOf<M> = <<M as ProcessManager>::Log as Log>::Event;
@@ -307,7 +307,9 @@ impl<M: ProcessManager, S: ProcessManagerStore, R: LogReader> Subscriber for Pro
             self.take(event, &mut decided)?;
             if decided.to == last || decided.commands.len() >= BATCH_COMMANDS {
                 let to = decided.to;
-                if decided.commands.is_empty() && decided.parked.is_empty() {
+                // Who has about as many events as one transaction takes is behind, and would stay so.
+                let is_behind = events.len() >= BATCH_MAX_EVENTS / 2;
+                if decided.commands.is_empty() && decided.parked.is_empty() && !is_behind {
                     tokio::time::sleep_until(self.store_from).await;
                     self.store_from = Instant::now() + CHECKPOINTS_APART;
                 }

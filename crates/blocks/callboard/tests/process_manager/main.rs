@@ -5,6 +5,7 @@ mod bank;
 mod crashes;
 mod dispatches;
 mod many;
+mod paces;
 mod parking;
 mod starts;
 mod store;
