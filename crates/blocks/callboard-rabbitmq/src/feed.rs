@@ -15,9 +15,9 @@ use crate::error::BrokerError;
 use crate::message;
 use crate::topology::{Topology, delete_queue, short};
 
-/// The most messages that a feed holds unacknowledged: 32 frames. That
-/// bounds its bytes, too: a frame has up to 64 KiB, or holds one event of up to 256 KiB; so a feed
-/// holds up to 2 MiB of small events, and up to about 8 MiB of the largest.
+/// The most messages that a feed holds unacknowledged: 32 frames. That bounds its bytes, too: a frame has up to
+/// 64 KiB, or holds one event of up to 256 KiB; so a feed holds up to 2 MiB of small events, and up to about 8 MiB
+/// of the largest. At once it returns what fits into one transaction, [`BATCH_MAX_EVENTS`] events.
 pub const PREFETCH: u16 = 32;
 
 /// Connects the feed of one subscriber's queue, again and again.
