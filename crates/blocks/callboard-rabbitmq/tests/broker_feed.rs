@@ -24,16 +24,17 @@ async fn next(feed: &mut QueueFeed) -> Vec<Delivery> {
     soon("a delivery", feed.next()).await.expect("the feed lives")
 }
 
+fn ours(deliveries: Vec<Delivery>) -> impl Iterator<Item = Recorded> {
+    deliveries
+        .into_iter()
+        .map(|delivery| delivery.event.expect("one of ours"))
+}
+
 /// Takes so many events, settling in between.
 async fn take(feed: &mut QueueFeed, count: usize) -> Vec<Recorded> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        taken.extend(
-            next(feed)
-                .await
-                .into_iter()
-                .map(|delivery| delivery.event.expect("one of ours")),
-        );
+        taken.extend(ours(next(feed).await));
         feed.settle(&[]).await.expect("it settles");
     }
     taken
@@ -169,11 +170,7 @@ async fn a_feed_returns_as_many_events_as_fit_into_one_transaction() {
         let deliveries = next(&mut feed).await;
         feed.settle(&[]).await.expect("it settles");
         returned.push(deliveries.len());
-        taken.extend(
-            deliveries
-                .into_iter()
-                .map(|delivery| delivery.event.expect("one of ours")),
-        );
+        taken.extend(ours(deliveries));
     }
     assert_eq!(taken, &events[..]);
     assert!(returned.iter().all(|count| *count <= BATCH_MAX_EVENTS), "{returned:?}");
@@ -192,7 +189,7 @@ async fn a_wait_that_is_dropped_loses_nothing() {
             // Dropped wherever it waits: for the broker, and between two messages.
             match feed.next().now_or_never() {
                 Some(deliveries) => {
-                    taken.extend(deliveries.expect("the feed lives"));
+                    taken.extend(ours(deliveries.expect("the feed lives")));
                     feed.settle(&[]).await.expect("it settles");
                 }
                 None => tokio::task::yield_now().await,
@@ -200,12 +197,7 @@ async fn a_wait_that_is_dropped_loses_nothing() {
         }
         taken
     };
-    let taken = soon("every event", each_poll).await;
-    let taken: Vec<Recorded> = taken
-        .into_iter()
-        .map(|delivery| delivery.event.expect("one of ours"))
-        .collect();
-    assert_eq!(taken, &events[..]);
+    assert_eq!(soon("every event", each_poll).await, &events[..]);
 }
 
 #[tokio::test]
