@@ -13,6 +13,8 @@ use crate::broker::{Broker, Connection, Link, within};
 use crate::dead_letters;
 use crate::error::BrokerError;
 use crate::message;
+use crate::recent::Recent;
+use crate::strikes::Strikes;
 use crate::topology::{Topology, delete_queue, short};
 
 /// The most messages that a feed holds unacknowledged: 32 frames. That bounds its bytes, too: a frame has up to
@@ -27,6 +29,7 @@ pub struct QueueFeeds {
     log: &'static str,
     subscriber: &'static str,
     link: Link,
+    recent: Option<Recent>,
     strikes: Strikes,
 }
 
@@ -41,8 +44,16 @@ impl QueueFeeds {
             log,
             subscriber,
             link,
+            recent: None,
             strikes: Strikes::default(),
         }
+    }
+
+    /// The same feeds beside the writer of their log, whose tap this is: what it has just recorded isn't decoded.
+    #[must_use]
+    pub fn beside(mut self, recent: Recent) -> Self {
+        self.recent = Some(recent);
+        self
     }
 
     fn queue(&self) -> String {
@@ -89,10 +100,10 @@ impl QueueFeeds {
             topology: self.topology.clone(),
             log: self.log,
             subscriber: self.subscriber,
-            unsettled: Vec::new(),
-            taken: Vec::new(),
-            sources: Vec::new(),
+            taken: Taken::default(),
+            returned: Taken::default(),
             kinds: Kinds::default(),
+            recent: self.recent.clone(),
             ended: None,
             consumer,
             channel,
@@ -134,28 +145,6 @@ impl QueueFeeds {
     }
 }
 
-/// Failures in a row that only a dead queue explains, and whether the last attempt ended with one.
-#[derive(Default)]
-struct Strikes {
-    in_a_row: u32,
-    suspected: bool,
-}
-
-impl Strikes {
-    const OUT: u32 = 3;
-
-    /// Counts a failure; whether the queue is to be taken for dead.
-    fn count(&mut self, error: &BrokerError) -> bool {
-        self.suspected = error.smells_of_a_dead_queue();
-        self.in_a_row = if self.suspected { self.in_a_row + 1 } else { 0 };
-        let out = self.in_a_row == Self::OUT;
-        if out {
-            self.in_a_row = 0;
-        }
-        out
-    }
-}
-
 impl Connect for QueueFeeds {
     type Feed = QueueFeed;
 
@@ -180,18 +169,27 @@ pub struct QueueFeed {
     topology: Topology,
     log: &'static str,
     subscriber: &'static str,
-    /// The messages of which the last `next` returned the events, or the one that goes on returns them.
-    unsettled: Vec<lapin::message::Delivery>,
-    /// Their events, until they are returned: a `next` that was dropped goes on with them.
-    taken: Vec<Delivery>,
-    /// For each of these events, and each message that can't be read, the message.
-    sources: Vec<usize>,
+    /// What the `next` that goes on returns; one that was dropped leaves it to the next one.
+    taken: Taken,
+    /// What the last `next` has returned: to be settled.
+    returned: Taken,
     kinds: Kinds,
+    recent: Option<Recent>,
     /// Why the deliveries ended, noticed while there were some to return.
     ended: Option<BrokerError>,
     consumer: Consumer,
     channel: Channel,
     _connection: Connection,
+}
+
+/// Messages, and what they hold.
+#[derive(Default)]
+struct Taken {
+    messages: Vec<lapin::message::Delivery>,
+    /// Until they are returned.
+    events: Vec<Delivery>,
+    /// For each of the events, and each message that can't be read, the message.
+    sources: Vec<usize>,
 }
 
 /// Which messages have come; so it shows that the relay publishes frames, and that the queue is
@@ -227,20 +225,30 @@ impl QueueFeed {
 
     /// Takes a message in, and its events; returns how many.
     fn take(&mut self, message: lapin::message::Delivery) -> usize {
-        let (before, source) = (self.taken.len(), self.unsettled.len());
-        let events = message::decode_all(self.log, &message.properties, &message.data);
+        let Taken {
+            messages,
+            events: taken,
+            sources,
+        } = &mut self.taken;
+        let (before, source) = (taken.len(), messages.len());
+        let known = self.recent.as_ref();
+        let known = known.and_then(|recent| recent.events_of(self.log, &message.properties));
+        let events = match known {
+            Some(events) => Ok(events),
+            None => message::decode_all(self.log, &message.properties, &message.data),
+        };
         self.kinds.framed |= events.is_ok() && message::frame::is_frame(&message.properties);
         self.kinds.by_events |= message.exchange.as_str() == self.topology.events();
         match events {
             Ok(events) => {
                 let events = events.into_iter().map(|event| Delivery { event: Ok(event) });
-                self.taken.extend(events);
+                taken.extend(events);
             }
-            Err(reason) => self.taken.push(Delivery { event: Err(reason) }),
+            Err(reason) => taken.push(Delivery { event: Err(reason) }),
         }
-        self.sources.resize(self.taken.len(), source);
-        self.unsettled.push(message);
-        self.taken.len() - before
+        sources.resize(taken.len(), source);
+        messages.push(message);
+        taken.len() - before
     }
 
     /// A queue from before there were frames stays bound to the events' own messages until the relay
@@ -283,16 +291,15 @@ impl Feed for QueueFeed {
             return Err(self.lost(error));
         }
         let mut last = 0;
-        if self.taken.is_empty() {
+        if self.taken.events.is_empty() {
             // The only wait; heartbeats bound it when the broker is gone.
             let first = self.consumer.next().await;
             let first = self.delivered(first).map_err(|error| self.lost(error))?;
-            self.unsettled.clear();
             last = self.take(first);
         }
         // Another message like the last one still has room in their transaction.
-        while self.unsettled.len() < PREFETCH.into()
-            && self.taken.len() + last <= BATCH_MAX_EVENTS
+        while self.taken.messages.len() < PREFETCH.into()
+            && self.taken.events.len() + last <= BATCH_MAX_EVENTS
             && let Some(delivery) = self.consumer.next().now_or_never()
         {
             match self.delivered(delivery) {
@@ -305,22 +312,23 @@ impl Feed for QueueFeed {
             // To decode a full frame takes as long as to answer ten requests, and they share this thread.
             tokio::task::yield_now().await;
         }
-        let deliveries = std::mem::take(&mut self.taken);
+        self.returned = std::mem::take(&mut self.taken);
+        let deliveries = std::mem::take(&mut self.returned.events);
         let count = |name, more: usize| {
             metrics::counter!(name, "log" => self.log, "subscriber" => self.subscriber).increment(more as u64);
         };
-        count("callboard_feed_deliveries_total", self.unsettled.len());
+        count("callboard_feed_deliveries_total", self.returned.messages.len());
         count("callboard_feed_events_total", deliveries.len());
         Ok(deliveries)
     }
 
     async fn settle(&mut self, foreign: &[Foreign]) -> Result<(), FeedError> {
-        let unsettled = std::mem::take(&mut self.unsettled);
-        let Some(last) = unsettled.last() else { return Ok(()) };
+        let Taken { messages, sources, .. } = std::mem::take(&mut self.returned);
+        let Some(last) = messages.last() else { return Ok(()) };
         if !foreign.is_empty() {
-            let letters: Vec<_> = dead_letters::letters(foreign, &self.sources)
+            let letters: Vec<_> = dead_letters::letters(foreign, &sources)
                 .into_iter()
-                .map(|(message, reason)| (&unsettled[message], reason))
+                .map(|(message, reason)| (&messages[message], reason))
                 .collect();
             for (_, reason) in &letters {
                 tracing::warn!(
@@ -347,43 +355,5 @@ impl Drop for QueueFeed {
         // Before the consumer is dropped, which would cancel it: with messages unacknowledged, the
         // next consumer would get later ones first. One poll sends the close; nobody waits for it.
         let _ = self.channel.close(200, "OK".into()).now_or_never();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
-
-    use super::*;
-
-    fn refused(kind: AMQPErrorKind) -> BrokerError {
-        let error = lapin::ErrorKind::ProtocolError(AMQPError::new(kind, "words".into()));
-        BrokerError::call("consuming", lapin::Error::from(error))
-    }
-
-    #[test]
-    fn a_queue_is_dead_after_three_failures_in_a_row_that_nothing_else_explains() {
-        let internal = || refused(AMQPHardError::INTERNALERROR.into());
-        let silence = || BrokerError::Deadline {
-            what: "consuming".into(),
-            within: std::time::Duration::ZERO,
-        };
-        let mut strikes = Strikes::default();
-        let judged: Vec<bool> = [internal(), silence(), internal(), internal(), internal()]
-            .iter()
-            .map(|error| strikes.count(error))
-            .collect();
-        assert_eq!(judged, [false, false, true, false, false]);
-        assert!(strikes.suspected, "the next attempt comes soon");
-
-        let mut strikes = Strikes::default();
-        let other = refused(AMQPSoftError::PRECONDITIONFAILED.into());
-        let judged: Vec<bool> = [internal(), internal(), other, internal()]
-            .iter()
-            .map(|error| strikes.count(error))
-            .collect();
-        assert_eq!(judged, [false; 4]);
-        strikes.count(&refused(AMQPSoftError::PRECONDITIONFAILED.into()));
-        assert!(!strikes.suspected, "what it is, is known");
     }
 }

@@ -6,7 +6,9 @@ mod error;
 mod feed;
 mod greeting;
 pub mod message;
+mod recent;
 pub mod relay;
+mod strikes;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;
@@ -14,6 +16,7 @@ pub mod topology;
 pub use broker::Broker;
 pub use error::BrokerError;
 pub use feed::{PREFETCH, QueueFeed, QueueFeeds};
+pub use recent::Recent;
 pub use relay::{Relay, RelayConfig, RelayHandle, RelayStatus};
 pub use topology::Topology;
 

@@ -2,13 +2,18 @@
 
 mod support;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Instant;
 
 use callboard::memory::MemoryLog;
 use callboard::subscription::{BATCH_MAX_EVENTS, Connect, Delivery, Feed, Foreign};
+use callboard::writer::Tap;
 use callboard::{Position, Recorded, error_chain};
+use callboard_rabbitmq::message::frame;
 use callboard_rabbitmq::testing::{Proxy, Sandbox, amqp_url};
-use callboard_rabbitmq::{QueueFeed, QueueFeeds};
+use callboard_rabbitmq::{QueueFeed, QueueFeeds, Recent};
 use futures::FutureExt;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -58,6 +63,41 @@ async fn events_own_messages_pass_the_contract_of_feeds_too() {
         outsider.publish_events(&sandbox.topology.frames(), &events).await
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_queue_beside_the_writer_passes_the_contract_of_feeds_too() {
+    let (sandbox, recent) = (Sandbox::new(&[(LOG, NAME)]), Recent::new());
+    let outsider = Outsider::new().await;
+    callboard::contract::feed(feeds(&sandbox).beside(recent.clone()), async |events| {
+        recent.recorded(&events.clone().into());
+        outsider.publish_frames(&sandbox, &events).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_writer_beside_a_feed_has_recorded_is_not_decoded() {
+    let (sandbox, recent) = (Sandbox::new(&[(LOG, NAME)]), Recent::new());
+    let (outsider, log) = (Outsider::new().await, MemoryLog::new());
+    let mut feed = feeds(&sandbox).beside(recent.clone()).connect().await.unwrap();
+    let events = append(&log, 6).await;
+    recent.recorded(&events[..3].into());
+    // A body that nobody reads may say anything.
+    for (events, body) in [(&events[..3], "unread"), (&events[3..], "read")] {
+        let frame = &frame::encode(LOG, events).expect("a frame can be made")[0];
+        let queue = sandbox.topology.queue(LOG, NAME);
+        outsider
+            .publish("", &queue, frame.properties.clone(), body.as_bytes())
+            .await;
+    }
+    let mut deliveries = Vec::new();
+    while deliveries.len() < 4 {
+        deliveries.extend(next(&mut feed).await);
+    }
+    let unread = deliveries.split_off(3).remove(0).event;
+    assert_eq!(ours(deliveries).collect::<Vec<_>>(), &events[..3]);
+    assert_eq!(unread.unwrap_err(), "its body is not a JSON array of our events");
 }
 
 #[tokio::test]
@@ -198,6 +238,48 @@ async fn a_wait_that_is_dropped_loses_nothing() {
         taken
     };
     assert_eq!(soon("every event", each_poll).await, &events[..]);
+}
+
+/// Waits for a delivery, but gives up where the wait has taken messages and goes on for more.
+async fn next_unless_halfway(feed: &mut QueueFeed) -> Option<Vec<Delivery>> {
+    let (mut next, mut polls) = (pin!(feed.next()), 0);
+    let halfway = poll_fn(|cx| {
+        polls += 1;
+        match next.as_mut().poll(cx) {
+            Poll::Ready(deliveries) => Poll::Ready(Some(deliveries.expect("the feed lives"))),
+            // Woken, and not ready: so there was a message, and there is another one.
+            Poll::Pending if polls > 1 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    soon("a delivery", halfway).await
+}
+
+#[tokio::test]
+async fn what_a_dropped_wait_has_taken_is_not_settled() {
+    let sandbox = Sandbox::new(&[(LOG, NAME)]);
+    let (outsider, log) = (Outsider::new().await, MemoryLog::new());
+    let mut feeds = feeds(&sandbox);
+    let mut feed = feeds.connect().await.unwrap();
+    let (mut events, mut taken) = (Vec::new(), Vec::new());
+    loop {
+        if taken.len() == events.len() {
+            let more = append(&log, 3_000).await;
+            outsider.publish_frames(&sandbox, &more).await;
+            events.extend_from_slice(&more);
+        }
+        let deliveries = next_unless_halfway(&mut feed).await;
+        feed.settle(&[]).await.expect("it settles");
+        match deliveries {
+            Some(deliveries) => taken.extend(ours(deliveries)),
+            None => break,
+        }
+    }
+    drop(feed);
+    let mut feed = feeds.connect().await.unwrap();
+    let left = events.len() - taken.len();
+    taken.extend(take(&mut feed, left).await);
+    assert_eq!(taken, events);
 }
 
 #[tokio::test]

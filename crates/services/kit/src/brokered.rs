@@ -12,7 +12,7 @@ use callboard_http::{Edge, EventFeed, HttpContext};
 use callboard_postgres::{
     Database, Notifier, PgEventHandlerStore, PgLog, PgProcessManagerStore, PgProjection, PgRelayStore, PgViews, Wakeups,
 };
-use callboard_rabbitmq::{Broker, QueueFeeds, Relay, RelayConfig, RelayHandle, Topology};
+use callboard_rabbitmq::{Broker, QueueFeeds, Recent, Relay, RelayConfig, RelayHandle, Topology};
 
 use crate::admin::{AdminHandle, PgAdmin};
 use crate::assembly::{
@@ -43,12 +43,13 @@ struct Ground {
 struct CommandStoresOf<L: Log> {
     ground: Ground,
     relay: RelayHandle,
+    recent: Recent,
     context: std::marker::PhantomData<fn() -> L>,
 }
 
 impl<L: Log> CommandStores for CommandStoresOf<L> {
     type Log = PgLog;
-    type Tap = (RelayHandle, Notifier);
+    type Tap = (RelayHandle, (Notifier, Recent));
     type Connect = QueueFeeds;
     type Managers = PgProcessManagerStore;
 
@@ -57,11 +58,13 @@ impl<L: Log> CommandStores for CommandStoresOf<L> {
     }
 
     fn tap(&self) -> Self::Tap {
-        (self.relay.clone(), Notifier::spawn::<L>(&self.ground.database))
+        let notifier = Notifier::spawn::<L>(&self.ground.database);
+        (self.relay.clone(), (notifier, self.recent.clone()))
     }
 
     fn connect(&self, process_manager: &'static str) -> QueueFeeds {
         QueueFeeds::new(&self.ground.broker, &self.ground.topology, L::NAME, process_manager)
+            .beside(self.recent.clone())
     }
 
     fn manager<M: ProcessManager>(&self) -> PgProcessManagerStore {
@@ -160,6 +163,7 @@ impl Mount for Commanding {
         let stores = CommandStoresOf::<C::Log> {
             ground: self.ground.clone(),
             relay: handle,
+            recent: Recent::new(),
             context: std::marker::PhantomData,
         };
         let (routes, cycles) = command_side::<C>(service, watched, &stores, edge, &self.config).await;

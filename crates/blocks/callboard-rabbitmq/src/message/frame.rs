@@ -223,6 +223,32 @@ pub(crate) fn count(properties: &BasicProperties) -> Option<u64> {
     headers.get("count")?.as_long_long_int()?.try_into().ok()
 }
 
+/// The events that a frame says to hold.
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// The id of the event before the first one.
+    pub(crate) previous_id: Uuid,
+    pub(crate) last_id: Uuid,
+}
+
+impl Range {
+    fn of(log: &str, properties: &BasicProperties) -> Result<Self, String> {
+        let headers = headers_of(log, properties)?;
+        Ok(Self {
+            first: headers.number("first_position")?,
+            last: headers.number("last_position")?,
+            previous_id: uuid("header previous_id", headers.text("previous_id")?)?,
+            last_id: uuid("property message_id", property("message_id", properties.message_id())?)?,
+        })
+    }
+}
+
+/// Which events of `log` a message holds, if it says that it is a frame of ours.
+pub(crate) fn range(log: &str, properties: &BasicProperties) -> Option<Range> {
+    is_frame(properties).then(|| Range::of(log, properties).ok())?
+}
+
 /// The events of `log` that a frame holds, at least one: consecutive, each with the id of the one
 /// before it.
 ///
@@ -230,16 +256,21 @@ pub(crate) fn count(properties: &BasicProperties) -> Option<u64> {
 /// Why it is no frame, for people; never more of the message than a name or a number. Nothing of a
 /// frame that isn't right throughout is taken.
 pub fn decode(log: &str, properties: &BasicProperties, body: &[u8]) -> Result<Vec<Recorded>, String> {
-    let headers = headers_of(log, properties)?;
-    let (first, last) = (headers.number("first_position")?, headers.number("last_position")?);
-    let count = headers.number("count")?;
-    let mut previous_id = uuid("header previous_id", headers.text("previous_id")?)?;
-    let last_id = uuid("property message_id", property("message_id", properties.message_id())?)?;
+    let Range {
+        first,
+        last,
+        mut previous_id,
+        last_id,
+    } = Range::of(log, properties)?;
+    let count = headers_of(log, properties)?.number("count")?;
     if body.len() > BODY_MAX_BYTES {
         return Err(format!("its body has more than {BODY_MAX_BYTES} bytes"));
     }
-    let entries: Vec<Entry<'_>> =
-        serde_json::from_slice(body).map_err(|_| "its body is not a JSON array of our events")?;
+    // Read as text: a reader of bytes would look at each event's data for UTF-8 once more.
+    let entries = std::str::from_utf8(body).ok().map(serde_json::from_str);
+    let entries: Vec<Entry<'_>> = entries
+        .and_then(Result::ok)
+        .ok_or("its body is not a JSON array of our events")?;
     if entries.is_empty() || entries.len() as u64 != count {
         return Err(format!(
             "its header count is {count}, and it holds {} events",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callboard::{Position, Recorded};
 use uuid::Uuid;
 
-use crate::relay::fresh::bytes;
+use crate::recent::bytes;
 
 /// A gapless queue of events behind `published`.
 pub(super) struct Backlog {
@@ -115,28 +115,8 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use callboard::{Metadata, RawEvent, StreamName, Version};
-    use serde_json::value::RawValue;
-
     use super::*;
-
-    fn run(positions: std::ops::RangeInclusive<u64>) -> Arc<[Recorded]> {
-        let event = |position: u64| Recorded {
-            position: Position::new(position),
-            stream: StreamName::of("thing", 1),
-            version: Version::new(position),
-            id: Uuid::from_u128(position.into()),
-            previous_id: Uuid::from_u128(position.saturating_sub(1).into()),
-            event: RawEvent {
-                event_type: "Done".into(),
-                schema_version: 1,
-                data: RawValue::NULL.to_owned().into(),
-            },
-            metadata: Metadata::default(),
-            recorded_at: jiff::Timestamp::UNIX_EPOCH,
-        };
-        positions.map(event).collect()
-    }
+    use crate::recent::tests::run;
 
     fn drained(backlog: &mut Backlog) -> Vec<u64> {
         let mut positions = Vec::new();

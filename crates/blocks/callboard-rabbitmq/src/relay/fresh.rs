@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callboard::Recorded;
 
+use crate::recent::bytes;
+
 /// The most events that wait here.
 const MAX_EVENTS: usize = 20_000;
 /// The most bytes of event data that wait here.
@@ -56,8 +58,4 @@ impl Fresh {
     fn lock(&self) -> MutexGuard<'_, Runs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-pub(super) fn bytes(run: &[Recorded]) -> usize {
-    run.iter().map(|recorded| recorded.event.data.get().len()).sum()
 }

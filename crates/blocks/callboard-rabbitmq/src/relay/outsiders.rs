@@ -6,10 +6,10 @@
 //! claim to events that waited by then; those of the same key are not published, and the next one asks
 //! anew. Everything else goes out, each in its place: an outsider sees the order of the log.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use callboard::{Position, Recorded};
+use callboard::{Position, RawEvent, Recorded};
 use lapin::Channel;
 use lapin::types::ShortString;
 use tokio::time::Instant;
@@ -31,7 +31,34 @@ enum Bound {
 }
 
 /// A kind of event: its type and schema version, which make its routing key.
-type Kind = (Arc<str>, u32);
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kind(Arc<str>, u32);
+
+/// What is known of each kind. A log has few of them: looking at all costs less than hashing one.
+#[derive(Default)]
+struct Kinds(Vec<(Kind, Bound)>);
+
+impl Kinds {
+    fn get(&self, event: &Recorded) -> Option<Bound> {
+        let RawEvent {
+            event_type,
+            schema_version,
+            ..
+        } = &event.event;
+        let known = self
+            .0
+            .iter()
+            .find(|(kind, _)| kind.1 == *schema_version && kind.0 == *event_type);
+        known.map(|(_, bound)| *bound)
+    }
+
+    fn insert(&mut self, kind: Kind, bound: Bound) {
+        match self.0.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) => *known = bound,
+            None => self.0.push((kind, bound)),
+        }
+    }
+}
 
 /// An event that isn't settled yet, or stands behind one that isn't.
 struct Waiting {
@@ -58,7 +85,7 @@ pub(super) struct Outsiders {
     /// How many of them are sent or dropped: the next one is to be decided.
     decided: usize,
     sent: VecDeque<Sent>,
-    kinds: HashMap<Kind, Bound>,
+    kinds: Kinds,
     bytes: usize,
     settled: Position,
     /// How many messages were published.
@@ -74,7 +101,7 @@ impl Outsiders {
             waiting: VecDeque::new(),
             decided: 0,
             sent: VecDeque::new(),
-            kinds: HashMap::new(),
+            kinds: Kinds::default(),
             bytes: 0,
             settled: published,
             published: 0,
@@ -113,22 +140,22 @@ impl Outsiders {
     /// Sends what may be sent; waits for nothing.
     pub(super) fn send(&mut self) -> Result<(), RelayError> {
         while let Some(next) = self.waiting.get(self.decided) {
-            let (kind, position) = (kind(&next.event), next.event.position);
+            let position = next.event.position;
             let alone = self.decided + 1 == self.waiting.len();
             // As long as nothing is known, somebody may have.
-            match self.kinds.get(&kind).copied().unwrap_or(Bound::Yes) {
+            match self.kinds.get(&next.event).unwrap_or(Bound::Yes) {
                 Bound::Asked => break,
                 Bound::No(waited) if position <= waited => {
                     self.waiting[self.decided].settled = true;
                     self.decided += 1;
                 }
-                Bound::Yes => self.publish(kind, None, true)?,
+                Bound::Yes => self.publish(None, true)?,
                 // Nothing would be spared: an answer that comes back costs, too.
-                Bound::No(_) if alone => self.publish(kind, None, false)?,
+                Bound::No(_) if alone => self.publish(None, false)?,
                 Bound::No(_) => {
                     let last = self.waiting.back().map(|last| last.event.position);
-                    self.kinds.insert(kind.clone(), Bound::Asked);
-                    self.publish(kind, last, true)?;
+                    self.kinds.insert(kind(&next.event), Bound::Asked);
+                    self.publish(last, true)?;
                 }
             }
         }
@@ -136,9 +163,9 @@ impl Outsiders {
         Ok(())
     }
 
-    fn publish(&mut self, kind: Kind, asks: Option<Position>, mandatory: bool) -> Result<(), RelayError> {
+    fn publish(&mut self, asks: Option<Position>, mandatory: bool) -> Result<(), RelayError> {
         let event = &self.waiting[self.decided].event;
-        let (id, position) = (event.id, event.position);
+        let (kind, id, position) = (kind(event), event.id, event.position);
         let message = message::encode(self.log, event)?;
         self.window.send(Outgoing {
             exchange: self.exchange.clone(),
@@ -207,5 +234,5 @@ impl Outsiders {
 }
 
 fn kind(event: &Recorded) -> Kind {
-    (event.event.event_type.clone(), event.event.schema_version)
+    Kind(event.event.event_type.clone(), event.event.schema_version)
 }

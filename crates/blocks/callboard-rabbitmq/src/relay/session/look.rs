@@ -8,10 +8,11 @@ use callboard::log::{LogReader, Slice};
 use callboard::relay::{Published, RelayStore};
 use tokio::time::timeout;
 
+use crate::recent::bytes;
+use crate::relay::Ended;
 use crate::relay::backlog::Offer;
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
-use crate::relay::{Ended, fresh};
 
 /// How long the database may take for an answer.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
@@ -70,7 +71,7 @@ impl<R: LogReader, S: RelayStore> Session<'_, R, S> {
         let Some(anchor) = look.slice.anchor else {
             return Err(RelayError::BeyondHead { published: position });
         };
-        let (events, bytes) = (look.slice.events.len(), fresh::bytes(&look.slice.events));
+        let (events, bytes) = (look.slice.events.len(), bytes(&look.slice.events));
         self.behind |= look.slice.more;
         if !look.slice.more {
             // A log that was put back may never get as far: not to look again and again for that.
