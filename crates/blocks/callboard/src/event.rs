@@ -261,7 +261,9 @@ impl Recorded<RawEvent> {
             stream: &self.stream,
             version: self.version,
             id: self.id,
-            raw: &self.event,
+            event_type: &self.event.event_type,
+            schema_version: self.event.schema_version,
+            data: &self.event.data,
             previous_id: self.previous_id,
             metadata: &self.metadata,
             recorded_at: self.recorded_at,
@@ -277,8 +279,10 @@ pub struct PublicEvent<'a> {
     stream: &'a StreamName,
     version: Version,
     id: Uuid,
-    #[serde(flatten)]
-    raw: &'a RawEvent,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    schema_version: u32,
+    data: &'a RawValue,
     previous_id: Uuid,
     metadata: &'a Metadata,
     recorded_at: Timestamp,

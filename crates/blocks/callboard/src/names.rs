@@ -1,6 +1,6 @@
 //! Positions, versions and names: the numbers and words that must never be swapped for one another.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,10 @@ impl StreamName {
     /// # Panics
     /// When the outcome is no stream name: the id came past its validation.
     pub fn of(category: &str, id: impl fmt::Display) -> Self {
-        Self::parse(&format!("{category}-{id}")).expect("the id was validated at the edge")
+        // Long enough at once: several names are made for each command.
+        let mut name = String::with_capacity(STREAM_NAME_MAX);
+        write!(name, "{category}-{id}").expect("a string takes everything");
+        Self::parse(&name).expect("the id was validated at the edge")
     }
 
     /// The name as text.

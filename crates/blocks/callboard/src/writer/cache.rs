@@ -58,6 +58,9 @@ pub(crate) struct Cache<L: Log> {
     capacity: usize,
 }
 
+/// A map that hashes as fast as the cache does, which has the same names for keys.
+pub(crate) type FastMap<K, V> = HashMap<K, V, lru::DefaultHasher>;
+
 /// Streams that can't be folded by this code, with the reason.
 pub(crate) type Unreadable = HashMap<StreamName, String>;
 
@@ -117,6 +120,11 @@ impl<L: Log> Cache<L> {
         self.models.get(&id)
     }
 
+    /// Whether a stream is here as this type; it counts as used.
+    pub(crate) fn has(&mut self, stream: &StreamName, id: TypeId) -> bool {
+        self.streams.get(stream).is_some_and(|entry| entry.state(id).is_some())
+    }
+
     /// Loads what is missing of these streams, as of `at`: history is immutable, so that is exact.
     /// `None`, and nothing is loaded, when the log has another event there, or none: it was put back, and
     /// may come to hold `at` again when a batch of the lost timeline is repeated.
@@ -127,11 +135,7 @@ impl<L: Log> Cache<L> {
     ) -> Result<Option<Unreadable>, ReadError> {
         let mut loading: HashMap<StreamName, StreamEntry<L>> = HashMap::new();
         for (stream, state) in reads {
-            let cached = self
-                .streams
-                .get(&stream)
-                .is_some_and(|entry| entry.state(state.id).is_some());
-            if !cached {
+            if !self.has(&stream, state.id) {
                 let entry = loading.entry(stream).or_insert(StreamEntry {
                     version: Version::NONE,
                     states: Vec::new(),

@@ -15,7 +15,7 @@ use crate::names::{StreamName, Version};
 use crate::panic_text;
 use crate::receipt::{CommandError, IfMatch, Receipt, ReceiptEvent};
 use crate::world::World;
-use crate::writer::cache::{Cache, Unreadable};
+use crate::writer::cache::{Cache, FastMap, Unreadable};
 use crate::writer::overlay::Overlay;
 use crate::writer::prepared::Prepared;
 
@@ -253,7 +253,7 @@ impl<L: Log> Pass<'_, L> {
         }
         let metadata = metadata(prepared)?;
         let created = decision.created;
-        let mut versions: HashMap<StreamName, Version> = HashMap::new();
+        let mut versions: FastMap<StreamName, Version> = FastMap::default();
         let mut bytes = 0;
         let mut events = Vec::with_capacity(decision.events.len());
         for (stream, typed) in decision.events {

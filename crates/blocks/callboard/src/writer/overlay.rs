@@ -1,7 +1,6 @@
 //! The overlay: what a batch changes, until it is recorded.
 
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::aggregate::State;
@@ -9,13 +8,13 @@ use crate::event::Log;
 use crate::log::NewEvent;
 use crate::names::{StreamName, Version};
 use crate::panic_text;
-use crate::writer::cache::{Cache, StreamEntry};
+use crate::writer::cache::{Cache, FastMap, StreamEntry};
 
 /// Clones of the states that a batch's commands have changed so far, and the events behind it.
 pub(crate) struct Overlay<L: Log> {
-    streams: HashMap<StreamName, StreamEntry<L>>,
+    streams: FastMap<StreamName, StreamEntry<L>>,
     /// Each with the number of the batch's events that it has taken in.
-    models: HashMap<TypeId, (usize, Box<dyn State<L>>)>,
+    models: FastMap<TypeId, (usize, Box<dyn State<L>>)>,
     typed: Vec<L::Event>,
     pub(crate) events: Vec<NewEvent>,
 }
@@ -23,8 +22,8 @@ pub(crate) struct Overlay<L: Log> {
 impl<L: Log> Overlay<L> {
     pub(crate) fn new() -> Self {
         Self {
-            streams: HashMap::new(),
-            models: HashMap::new(),
+            streams: FastMap::default(),
+            models: FastMap::default(),
             typed: Vec::new(),
             events: Vec::new(),
         }
@@ -98,7 +97,7 @@ impl<L: Log> Overlay<L> {
         self.typed.iter()
     }
 
-    pub(crate) fn into_streams(self) -> HashMap<StreamName, StreamEntry<L>> {
+    pub(crate) fn into_streams(self) -> FastMap<StreamName, StreamEntry<L>> {
         self.streams
     }
 }

@@ -12,7 +12,7 @@ use crate::event::Log;
 use crate::log::{LogReader, ReadError, Slice, Source, StreamEvents};
 use crate::names::{Checkpoint, Position, StreamName, Version};
 use crate::receipt::CommandError;
-use crate::writer::queue::Request;
+use crate::writer::prepared::Prepared;
 use crate::writer::settle::Batch;
 
 /// What a step gets at least, also when its batch had to wait up to its deadline.
@@ -52,7 +52,7 @@ impl Patience<'_> {
         &self,
         read: impl Future<Output = Result<T, E>>,
         part: &mut Batch<L>,
-        requests: &mut mpsc::Receiver<Request<L>>,
+        requests: &mut mpsc::Receiver<Prepared<L>>,
     ) -> Result<T, Source> {
         let until = self.for_a_step();
         let outcome = self
@@ -74,7 +74,7 @@ impl Patience<'_> {
         until: Instant,
         part: &mut Batch<L>,
         late: CommandError,
-        requests: &mut mpsc::Receiver<Request<L>>,
+        requests: &mut mpsc::Receiver<Prepared<L>>,
     ) -> Option<O> {
         let mut step = pin!(step);
         if let Ok(outcome) = timeout_at(until, &mut step).await {
@@ -86,7 +86,7 @@ impl Patience<'_> {
                 biased;
                 outcome = &mut step => return Some(outcome),
                 () = self.shutdown.cancelled() => return None,
-                Some(request) = requests.recv() => request.refuse(CommandError::Unavailable),
+                Some(prepared) = requests.recv() => prepared.request.refuse(CommandError::Unavailable),
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::log::Fingerprint;
 use crate::names::StreamName;
 use crate::receipt::{CommandContext, CommandError, Executed};
 use crate::world::World;
+use crate::writer::prepared::Prepared;
 
 /// A command whose type was erased; implemented by every [`Command`].
 pub trait AnyCommand<L: Log>: Send + Sync {
@@ -136,7 +137,7 @@ impl<L: Log> Request<L> {
 
 /// Sends commands to a log's writer. Cheap to clone.
 pub struct Commands<L: Log> {
-    queue: mpsc::Sender<Request<L>>,
+    queue: mpsc::Sender<Prepared<L>>,
     /// How many commands wait: looked up once, by the first one that is sent.
     waiting: Arc<OnceLock<Gauge>>,
 }
@@ -165,7 +166,7 @@ impl Answer {
 }
 
 impl<L: Log> Commands<L> {
-    pub(super) fn channel(capacity: usize) -> (Self, mpsc::Receiver<Request<L>>) {
+    pub(super) fn channel(capacity: usize) -> (Self, mpsc::Receiver<Prepared<L>>) {
         let (queue, requests) = mpsc::channel(capacity);
         let waiting = Arc::default();
         (Self { queue, waiting }, requests)
@@ -203,14 +204,18 @@ impl<L: Log> Commands<L> {
         context: CommandContext,
         span: tracing::Span,
     ) -> Result<Answer, CommandError> {
-        let (request, answer) = Request::new(command, context, span);
-        self.queue.try_send(request).map_err(|error| CommandError::Overloaded {
+        let place = self.queue.try_reserve().map_err(|error| CommandError::Overloaded {
             reason: match error {
-                mpsc::error::TrySendError::Full(_) => "too many commands are waiting",
-                mpsc::error::TrySendError::Closed(_) => "the service is shutting down",
+                mpsc::error::TrySendError::Full(()) => "too many commands are waiting",
+                mpsc::error::TrySendError::Closed(()) => "the service is shutting down",
             },
             retry_after: Duration::from_secs(1),
         })?;
+        let (request, answer) = Request::new(command, context, span);
+        // Asked here, where others wait for nothing, and not by the writer between two appends.
+        if let Some(prepared) = Prepared::new(request) {
+            place.send(prepared);
+        }
         self.waiting
             .get_or_init(|| metrics::gauge!("callboard_writer_queue_commands", "log" => L::NAME))
             .set((self.queue.max_capacity() - self.queue.capacity()) as f64);
@@ -235,7 +240,9 @@ impl<L: Log> Commands<L> {
         })?;
         let (mut request, answer) = Request::new(command, context, span);
         request.reply.sequence = Some(sequence.clone());
-        place.send(request);
+        if let Some(prepared) = Prepared::new(request) {
+            place.send(prepared);
+        }
         Ok(answer)
     }
 }

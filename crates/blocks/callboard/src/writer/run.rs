@@ -14,7 +14,7 @@ use crate::subscription::Backoff;
 use crate::writer::cache::Cache;
 use crate::writer::patience::{Patience, Timely};
 use crate::writer::prepared::Prepared;
-use crate::writer::queue::{Commands, Request};
+use crate::writer::queue::Commands;
 use crate::writer::settle::Batch;
 use crate::writer::{Tap, WriterConfig};
 
@@ -30,7 +30,7 @@ pub struct Writer<L: Log, S, T> {
     pub(super) config: WriterConfig,
     /// For reads: `store`, but nothing takes longer than clients wait.
     pub(super) reader: Timely<S>,
-    pub(super) requests: mpsc::Receiver<Request<L>>,
+    pub(super) requests: mpsc::Receiver<Prepared<L>>,
     ready: watch::Sender<bool>,
 }
 
@@ -63,8 +63,8 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     pub async fn run(mut self, shutdown: CancellationToken) {
         if !self.hydrate(&shutdown).await {
             self.requests.close();
-            while let Some(request) = self.requests.recv().await {
-                request.refuse(CommandError::Unavailable);
+            while let Some(prepared) = self.requests.recv().await {
+                prepared.request.refuse(CommandError::Unavailable);
             }
             return;
         }
@@ -80,7 +80,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                     if taken == 0 {
                         return;
                     }
-                    self.settle(arrived.drain(..).filter_map(Prepared::new).collect(), &shutdown).await;
+                    self.settle(arrived.drain(..).collect(), &shutdown).await;
                 }
                 () = tokio::time::sleep(self.config.follow_every) => {
                     if let Some(Err(error)) = self.follow(&shutdown).await {
@@ -140,7 +140,7 @@ async fn refusing_from<L: Log, O>(
     deadline: Instant,
     shutdown: &CancellationToken,
     step: impl Future<Output = O>,
-    requests: &mut mpsc::Receiver<Request<L>>,
+    requests: &mut mpsc::Receiver<Prepared<L>>,
 ) -> Option<O> {
     let patience = Patience { deadline, shutdown };
     let nobody = &mut Batch::new();

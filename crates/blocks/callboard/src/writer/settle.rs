@@ -155,6 +155,10 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         locked: Option<S::Locked>,
         patience: Patience<'_>,
     ) -> Result<(Unreadable, Option<S::Locked>), Round> {
+        let mut streams = part.iter().flat_map(|prepared| &prepared.reads.streams);
+        if streams.all(|(stream, state)| self.cache.has(stream, state.id)) {
+            return Ok((Unreadable::new(), locked));
+        }
         let streams = part.iter().flat_map(|prepared| &prepared.reads.streams);
         let reads: Vec<_> = streams.cloned().collect();
         let loaded = Box::pin(self.cache.load(&self.reader, reads.into_iter()));
@@ -178,9 +182,9 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// gets on by few large batches.
     fn join(&mut self, part: &mut Batch<L>) {
         while part.len() < self.config.batch_commands
-            && let Ok(request) = self.requests.try_recv()
+            && let Ok(prepared) = self.requests.try_recv()
         {
-            part.extend(Prepared::new(request));
+            part.push_back(prepared);
         }
     }
 
