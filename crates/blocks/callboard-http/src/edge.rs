@@ -6,12 +6,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{FromRef, Request};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::from_fn_with_state;
 use callboard::Actor;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Anonymous, Authenticate};
-use crate::observe::{Requests, observe};
+use crate::observe::ObserveLayer;
 use crate::problem::Problem;
 
 /// Bounds of what a client may take.
@@ -98,7 +97,7 @@ impl Edge {
         routes
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(from_fn_with_state(Arc::new(Requests::default()), observe))
+            .layer(ObserveLayer::default())
     }
 
     pub(crate) async fn actor(&self, headers: &HeaderMap) -> Result<Actor, Problem> {

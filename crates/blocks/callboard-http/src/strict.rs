@@ -169,7 +169,11 @@ fn no_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
 
 fn push(pointer: &mut String, field: &str) {
     pointer.push('/');
-    pointer.push_str(&field.replace('~', "~0").replace('/', "~1"));
+    if field.contains(['~', '/']) {
+        pointer.push_str(&field.replace('~', "~0").replace('/', "~1"));
+    } else {
+        pointer.push_str(field);
+    }
 }
 
 /// Points at the field itself, where serde points at the object around it.
