@@ -67,14 +67,14 @@ enum Why {
 impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Settles every command of a batch. Ends only when each outcome is definite, or (its clients
     /// having been told so) at shutdown.
-    pub(super) async fn settle(&mut self, batch: Vec<Prepared<L>>, shutdown: &CancellationToken) {
+    pub(super) async fn settle(&mut self, batch: Batch<L>, shutdown: &CancellationToken) {
         // Counted from when the oldest one was sent: a batch that waited for another one's log gives up sooner.
-        let sent = batch.first().map_or_else(Instant::now, |oldest| oldest.request.sent);
+        let sent = batch.front().map_or_else(Instant::now, |oldest| oldest.request.sent);
         let deadline = sent + self.config.answer_within;
         let patience = Patience { deadline, shutdown };
         // A batch that others outrun all the time gives up, too; later, for the log answers it.
         let outrun_until = patience.for_a_step().max(sent + OUTRUN_FOR);
-        let mut parts: Vec<Batch<L>> = vec![batch.into()];
+        let mut parts = vec![batch];
         let mut lost = None;
         while let Some(mut part) = parts.pop() {
             refuse_cut_off(&mut part);

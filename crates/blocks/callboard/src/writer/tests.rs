@@ -19,6 +19,7 @@ use self::model::{Asked, Model, ask};
 use self::support::{Fault, FaultyLog, all};
 use super::prepared::Prepared;
 use super::queue::{Answer, Commands, Request};
+use super::settle::Batch;
 use super::{Writer, WriterConfig};
 use crate::receipt::{CommandError, Executed};
 use crate::{CommandContext, Position, Recorded};
@@ -113,8 +114,8 @@ struct Run {
 }
 
 impl Run {
-    fn prepare(&mut self, asked: Vec<Asked>, length: usize) -> (Vec<Prepared<Bank>>, Vec<Sent>) {
-        let mut batch = Vec::new();
+    fn prepare(&mut self, asked: Vec<Asked>, length: usize) -> (Batch<Bank>, Vec<Sent>) {
+        let mut batch = Batch::new();
         let mut sent = Vec::new();
         for asked in asked {
             let number = self.asked.len();
