@@ -70,7 +70,7 @@ async fn a_queue_beside_the_writer_passes_the_contract_of_feeds_too() {
     let (sandbox, recent) = (Sandbox::new(&[(LOG, NAME)]), Recent::new());
     let outsider = Outsider::new().await;
     callboard::contract::feed(feeds(&sandbox).beside(recent.clone()), async |events| {
-        recent.recorded(&events.clone().into());
+        recent.recorded(&events);
         outsider.publish_frames(&sandbox, &events).await
     })
     .await;
