@@ -8,6 +8,7 @@ mod greeting;
 pub mod message;
 mod recent;
 pub mod relay;
+mod runs;
 mod strikes;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

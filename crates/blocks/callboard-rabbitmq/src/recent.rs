@@ -1,6 +1,5 @@
 //! The events that the writer in this process has just recorded, for its subscribers.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callboard::Recorded;
@@ -8,6 +7,7 @@ use callboard::writer::Tap;
 use lapin::BasicProperties;
 
 use crate::message::frame;
+use crate::runs::Runs;
 
 /// The most events that are kept: a frame comes back from the broker within a few hundredths of a second.
 const MAX_EVENTS: usize = 4_096;
@@ -19,17 +19,9 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// A tap of the writer. A feed that is given one takes a frame's events from here where they are, instead of
 /// decoding what this very process has encoded a moment ago. That a frame is of these events its headers say:
 /// the ids of the last one and of the one before the first, for an id is never given twice, and each event names
-/// the one before it.
+/// the one before it. Behind a gap or a fork, what was known before is forgotten.
 #[derive(Debug, Clone, Default)]
 pub struct Recent(Arc<Mutex<Runs>>);
-
-/// Runs of events without a gap between them.
-#[derive(Debug, Default)]
-struct Runs {
-    runs: VecDeque<Arc<[Recorded]>>,
-    events: usize,
-    bytes: usize,
-}
 
 impl Recent {
     /// Nothing is known yet.
@@ -41,29 +33,10 @@ impl Recent {
     pub(crate) fn events_of(&self, log: &str, properties: &BasicProperties) -> Option<Vec<Recorded>> {
         let frame = frame::range(log, properties)?;
         let runs = self.lock();
-        let first = runs.runs.front()?.first()?.position.get();
-        let (from, count) = (
-            frame.first.checked_sub(first)?,
-            frame.last.checked_sub(frame.first)? + 1,
-        );
-        let end = usize::try_from(from.checked_add(count)?).ok()?;
-        if end > runs.events {
-            return None;
-        }
-        let from = usize::try_from(from).ok()?;
-        let (mut taken, mut skip) = (Vec::with_capacity(end - from), from);
-        for run in &runs.runs {
-            if skip >= run.len() {
-                skip -= run.len();
-                continue;
-            }
-            let room = end - from - taken.len();
-            taken.extend(run.iter().skip(skip).take(room).cloned());
-            skip = 0;
-            if taken.len() == end - from {
-                break;
-            }
-        }
+        let oldest = runs.iter().next()?.position.get();
+        let skipped = usize::try_from(frame.first.checked_sub(oldest)?).ok()?;
+        let count = usize::try_from(frame.count).ok()?;
+        let taken: Vec<_> = runs.iter().skip(skipped).take(count).cloned().collect();
         let is_it = taken.first()?.previous_id == frame.previous_id && taken.last()?.id == frame.last_id;
         is_it.then_some(taken)
     }
@@ -71,19 +44,17 @@ impl Recent {
     fn push(&self, run: &Arc<[Recorded]>) {
         let mut runs = self.lock();
         let Some(first) = run.first() else { return };
-        let last = runs.runs.back().and_then(|run| run.last());
-        if last.is_some_and(|last| last.position.next() != first.position || last.id != first.previous_id) {
+        let continues = |last: &Recorded| last.position.next() == first.position && last.id == first.previous_id;
+        if !runs.last().is_none_or(continues) {
             *runs = Runs::default();
         }
-        runs.events += run.len();
-        runs.bytes += bytes(run);
-        runs.runs.push_back(run.clone());
-        while (runs.events > MAX_EVENTS || runs.bytes > MAX_BYTES)
-            && let Some(oldest) = runs.runs.pop_front()
-        {
-            runs.events -= oldest.len();
-            runs.bytes -= bytes(&oldest);
+        while !runs.fit_with(run, (MAX_EVENTS, MAX_BYTES)) {
+            // Too large by itself: whoever wants it decodes it.
+            if runs.pop().is_none() {
+                return;
+            }
         }
+        runs.push(run.clone());
     }
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
@@ -99,11 +70,6 @@ impl Tap for Recent {
     fn followed(&self, events: &Arc<[Recorded]>) {
         self.push(events);
     }
-}
-
-/// Bytes of event data.
-pub(crate) fn bytes(run: &[Recorded]) -> usize {
-    run.iter().map(|recorded| recorded.event.data.get().len()).sum()
 }
 
 #[cfg(test)]

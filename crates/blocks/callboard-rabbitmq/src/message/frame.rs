@@ -226,7 +226,8 @@ pub(crate) fn count(properties: &BasicProperties) -> Option<u64> {
 /// The events that a frame says to hold.
 pub(crate) struct Range {
     pub(crate) first: u64,
-    pub(crate) last: u64,
+    last: u64,
+    pub(crate) count: u64,
     /// The id of the event before the first one.
     pub(crate) previous_id: Uuid,
     pub(crate) last_id: Uuid,
@@ -238,6 +239,7 @@ impl Range {
         Ok(Self {
             first: headers.number("first_position")?,
             last: headers.number("last_position")?,
+            count: headers.number("count")?,
             previous_id: uuid("header previous_id", headers.text("previous_id")?)?,
             last_id: uuid("property message_id", property("message_id", properties.message_id())?)?,
         })
@@ -259,10 +261,10 @@ pub fn decode(log: &str, properties: &BasicProperties, body: &[u8]) -> Result<Ve
     let Range {
         first,
         last,
+        count,
         mut previous_id,
         last_id,
     } = Range::of(log, properties)?;
-    let count = headers_of(log, properties)?.number("count")?;
     if body.len() > BODY_MAX_BYTES {
         return Err(format!("its body has more than {BODY_MAX_BYTES} bytes"));
     }

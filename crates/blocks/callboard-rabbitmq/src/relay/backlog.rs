@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callboard::{Position, Recorded};
 use uuid::Uuid;
 
-use crate::recent::bytes;
+use crate::runs::bytes;
 
 /// A gapless queue of events behind `published`.
 pub(super) struct Backlog {

@@ -32,23 +32,31 @@ enum Bound {
 
 /// A kind of event: its type and schema version, which make its routing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Kind(Arc<str>, u32);
+struct Kind {
+    event_type: Arc<str>,
+    schema_version: u32,
+}
+
+impl Kind {
+    fn of(event: &RawEvent) -> Self {
+        Self {
+            event_type: event.event_type.clone(),
+            schema_version: event.schema_version,
+        }
+    }
+
+    fn is_of(&self, event: &RawEvent) -> bool {
+        self.schema_version == event.schema_version && self.event_type == event.event_type
+    }
+}
 
 /// What is known of each kind. A log has few of them: looking at all costs less than hashing one.
 #[derive(Default)]
 struct Kinds(Vec<(Kind, Bound)>);
 
 impl Kinds {
-    fn get(&self, event: &Recorded) -> Option<Bound> {
-        let RawEvent {
-            event_type,
-            schema_version,
-            ..
-        } = &event.event;
-        let known = self
-            .0
-            .iter()
-            .find(|(kind, _)| kind.1 == *schema_version && kind.0 == *event_type);
+    fn get(&self, event: &RawEvent) -> Option<Bound> {
+        let known = self.0.iter().find(|(kind, _)| kind.is_of(event));
         known.map(|(_, bound)| *bound)
     }
 
@@ -143,7 +151,7 @@ impl Outsiders {
             let position = next.event.position;
             let alone = self.decided + 1 == self.waiting.len();
             // As long as nothing is known, somebody may have.
-            match self.kinds.get(&next.event).unwrap_or(Bound::Yes) {
+            match self.kinds.get(&next.event.event).unwrap_or(Bound::Yes) {
                 Bound::Asked => break,
                 Bound::No(waited) if position <= waited => {
                     self.waiting[self.decided].settled = true;
@@ -154,7 +162,7 @@ impl Outsiders {
                 Bound::No(_) if alone => self.publish(None, false)?,
                 Bound::No(_) => {
                     let last = self.waiting.back().map(|last| last.event.position);
-                    self.kinds.insert(kind(&next.event), Bound::Asked);
+                    self.kinds.insert(Kind::of(&next.event.event), Bound::Asked);
                     self.publish(last, true)?;
                 }
             }
@@ -165,7 +173,7 @@ impl Outsiders {
 
     fn publish(&mut self, asks: Option<Position>, mandatory: bool) -> Result<(), RelayError> {
         let event = &self.waiting[self.decided].event;
-        let (kind, id, position) = (kind(event), event.id, event.position);
+        let (kind, id, position) = (Kind::of(&event.event), event.id, event.position);
         let message = message::encode(self.log, event)?;
         self.window.send(Outgoing {
             exchange: self.exchange.clone(),
@@ -231,8 +239,4 @@ impl Outsiders {
             self.settled = first.event.position;
         }
     }
-}
-
-fn kind(event: &Recorded) -> Kind {
-    Kind(event.event.event_type.clone(), event.event.schema_version)
 }

@@ -8,11 +8,11 @@ use callboard::log::{LogReader, Slice};
 use callboard::relay::{Published, RelayStore};
 use tokio::time::timeout;
 
-use crate::recent::bytes;
 use crate::relay::Ended;
 use crate::relay::backlog::Offer;
 use crate::relay::error::RelayError;
 use crate::relay::session::Session;
+use crate::runs::bytes;
 
 /// How long the database may take for an answer.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
