@@ -44,8 +44,7 @@ impl Recent {
     fn push(&self, run: &Arc<[Recorded]>) {
         let mut runs = self.lock();
         let Some(first) = run.first() else { return };
-        let continues = |last: &Recorded| last.position.next() == first.position && last.id == first.previous_id;
-        if !runs.last().is_none_or(continues) {
+        if runs.last().is_some_and(|last| last.id != first.previous_id) {
             *runs = Runs::default();
         }
         while !runs.fit_with(run, (MAX_EVENTS, MAX_BYTES)) {
