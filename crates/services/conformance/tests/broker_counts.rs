@@ -6,39 +6,61 @@ use callboard_rabbitmq::Relay;
 use conformance::support::{PATIENCE, eventually};
 use conformance::system::Ground;
 use conformance::{Api, System, Topology, backlog};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use tokio_util::sync::CancellationToken;
 use warehouse::Warehouse;
 
 const CLIENTS: usize = 64;
-const TURNS: usize = 63;
+const TURNS: usize = 8;
 const PRODUCTS: usize = 1_000;
+const SENT: &str = "callboard_append_transactions_total";
+const LOCK_LOG: &str = "select from callboard.logs where log = 'warehouse' for update";
 
-/// 64 clients with one request at a time over 1,000 products; how many commands were done.
-async fn load(api: &Api) -> usize {
-    let client = |client: usize| async move {
-        for turn in 0..TURNS {
-            let sku = format!("counted-{}", (client * 131 + turn * 17) % PRODUCTS);
-            api.increase(&sku, 1).send().await.done();
-        }
-        TURNS
+/// 64 clients with one request at a time over 1,000 products, all of which come while the append of the first one waits
+/// for the log's lock: how many gather otherwise is the machine's to say. Returns how many commands were done.
+async fn load(system: &System) -> usize {
+    let (api, ops) = (&system.api, system.replicas[0].ops);
+    let increase = async |client: usize, turn: usize| {
+        let sku = format!("counted-{}", (client * 131 + turn * 17) % PRODUCTS);
+        api.increase(&sku, 1).send().await.done();
     };
-    join_all((0..CLIENTS).map(client)).await.into_iter().sum()
+    for turn in 0..TURNS {
+        let sent = api.metric(ops, SENT, "warehouse").await;
+        let lock = system.ground().database.hold(LOCK_LOG).await;
+        let gathered = async {
+            eventually("the first append is on its way", async || {
+                (api.metric(ops, SENT, "warehouse").await > sent).then_some(())
+            })
+            .await;
+            let others = join_all((1..CLIENTS).map(|client| increase(client, turn)));
+            let all_wait = async {
+                eventually("all others wait", async || {
+                    let waiting = api.metric(ops, "callboard_writer_queue_commands", "warehouse").await;
+                    (waiting == (CLIENTS - 1) as f64).then_some(())
+                })
+                .await;
+                lock.release().await;
+            };
+            join(others, all_wait).await;
+        };
+        join(increase(0, turn), gathered).await;
+    }
+    TURNS * CLIENTS
 }
 
 async fn appends_are_shared(topology: Topology) {
     let system = System::start(topology).await;
     let (api, ops) = (&system.api, system.replicas[0].ops);
-    let commands = load(api).await;
+    // Whoever records first makes the log, whose row is locked then.
+    api.increase("counted-0", 1).send().await.done();
+    let commands = 1 + load(&system).await;
     assert_eq!(api.head().await, commands as u64);
     // Every event keeps the number of the transaction that recorded it.
     let query = "select count(distinct xmin::text)::text from callboard.events where log = 'warehouse'";
     let recorded: usize = system.ground().database.texts(query).await[0]
         .parse()
         .expect("a number");
-    let sent = api
-        .metric(ops, "callboard_append_transactions_total", "warehouse")
-        .await;
+    let sent = api.metric(ops, SENT, "warehouse").await;
     let appends = api.metric(ops, "callboard_appends_total", "warehouse").await;
     eprintln!("{commands} commands in {recorded} transactions, {sent} sent, {appends} done");
     assert!(
