@@ -30,7 +30,7 @@ pub use housekeeping::{
 };
 pub use inline::InlineProjections;
 pub use inspect::{Inspection, Trouble, inspect};
-pub use log::{PgLocked, PgLog};
+pub use log::{PgLocked, PgLog, PgTurn};
 pub use migrate::{SchemaStatus, migrate, schema_status};
 pub use process_manager::PgProcessManagerStore;
 pub use projection::{PgParking, PgProjection};

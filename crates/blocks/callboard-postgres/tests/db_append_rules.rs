@@ -262,3 +262,36 @@ async fn expired_keys_are_deleted_in_small_batches_and_may_be_used_again() {
         2
     );
 }
+
+#[tokio::test]
+async fn only_an_append_that_lost_does_not_wait_for_the_disk() {
+    let database = TestDatabase::create().await;
+    let log = items_log(&database.connect());
+    let mut connection = database.admin().await;
+    let mut append = async |expected: i64, id: &str| {
+        sqlx::raw_sql("begin")
+            .execute(&mut connection)
+            .await
+            .expect("a transaction");
+        let query = "select outcome, current_setting('synchronous_commit') from (
+            select (callboard.append('items', $1, $2::uuid, array[gen_random_uuid()], '{x}', '{1}', '{Put}', '{1}',
+                array['null'], array['{}'], '{}', '{}', '{}', '{}')).outcome
+            offset 0
+        ) appended";
+        let answer: (String, String) = sqlx::query_as(query)
+            .bind(expected)
+            .bind(id)
+            .fetch_one(&mut connection)
+            .await
+            .expect("an answer");
+        sqlx::raw_sql("rollback")
+            .execute(&mut connection)
+            .await
+            .expect("its end");
+        answer
+    };
+    let nil = "00000000-0000-0000-0000-000000000000";
+    assert_eq!(append(0, nil).await, ("done".into(), "on".into()));
+    record(&log, vec![put("x", 1, "first")]).await;
+    assert_eq!(append(0, nil).await, ("moved".into(), "off".into()));
+}

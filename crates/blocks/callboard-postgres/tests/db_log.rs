@@ -36,6 +36,70 @@ async fn the_log_keeps_its_contract() {
 }
 
 #[tokio::test]
+async fn two_replicas_take_turns() {
+    let database = TestDatabase::create().await;
+    callboard::contract::turns([database.connect(), database.connect()].map(|replica| items_log(&replica))).await;
+}
+
+#[tokio::test]
+async fn a_turn_that_is_kept_is_an_error_for_the_others_and_theirs_once_its_session_has_ended() {
+    let database = TestDatabase::create().await;
+    let [one, other] = [database.connect(), database.connect()].map(|replica| items_log(&replica));
+    let kept = one.take_turn(Position::START, 10).await.expect("the turn");
+    let refused = other.take_turn(Position::START, 10).await.map(|_| "a turn");
+    let error = callboard::error_chain(&refused.expect_err("somebody keeps it"));
+    assert!(error.contains("lock timeout"), "{error}");
+    drop(kept);
+    assert!(other.take_turn(Position::START, 10).await.expect("the turn").is_some());
+}
+
+#[tokio::test]
+async fn a_turn_is_passed_on_when_its_append_can_be_seen() {
+    let database = TestDatabase::create().await;
+    let log = items_log(&database.connect());
+    let mut holder = database.admin().await;
+    let mut run = async |statement: &'static str| sqlx::raw_sql(statement).execute(&mut holder).await.expect("done");
+    run("begin; select callboard.take_turn('items', 0, 10)").await;
+    let append = include_str!("../queries/append_in_turn.sql");
+    let arguments = [
+        "'items'",
+        "0",
+        "'00000000-0000-0000-0000-000000000000'",
+        "array[gen_random_uuid()]",
+    ]
+    .into_iter()
+    .chain([
+        "'{x}'",
+        "'{1}'",
+        "'{Put}'",
+        "'{1}'",
+        "array['{}']",
+        "array['{}']",
+        "'{}'",
+        "'{}'",
+        "'{}'",
+        "'{}'",
+    ]);
+    let last_first: Vec<_> = arguments.enumerate().collect();
+    let append = last_first
+        .into_iter()
+        .rev()
+        .fold(append.to_owned(), |append, (index, argument)| {
+            append.replace(&format!("${}", index + 1), argument)
+        });
+    run(append.leak()).await;
+    let waiting = log.take_turn(Position::START, 10).await.map(|_| "a turn");
+    waiting.expect_err("it isn't committed");
+    run("commit").await;
+    let (_, slice) = log
+        .take_turn(Position::START, 10)
+        .await
+        .expect("a turn")
+        .expect("a turn");
+    assert_eq!(slice.events.len(), 1);
+}
+
+#[tokio::test]
 async fn two_replicas_that_race_leave_no_gap_and_lose_nothing() {
     let database = TestDatabase::create().await;
     let replicas = [items_log(&database.connect()), items_log(&database.connect())];

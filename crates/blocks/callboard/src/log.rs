@@ -207,6 +207,8 @@ pub enum AppendError {
 pub trait LogStore: LogReader {
     /// The log with its append lock held; dropping it lets go of the lock and of everything done.
     type Locked: LockedLog;
+    /// A turn among the writers of the log; dropping it passes it on.
+    type Turn: Turn;
 
     /// Appends everything, if the head is `expected` and none of the keys is known; or nothing.
     ///
@@ -217,6 +219,16 @@ pub trait LogStore: LogReader {
     /// Takes the append lock, so that the head stands still until the answer is dropped or
     /// appended with. For the writer's second try when others keep moving the head.
     fn lock(&self) -> impl Future<Output = Result<Self::Locked, AppendError>> + Send;
+
+    /// Waits for one's turn among the writers that share this log, and reads what they have recorded behind
+    /// `after`, as [`LogReader::read`] does: who decides while another one appends decides in vain. `None`
+    /// where nobody takes turns. A courtesy and no lock: the head may move nevertheless, and whoever doesn't
+    /// get a turn soon gets an error, and appends without. Dropping the future passes the turn on.
+    fn take_turn(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<(Self::Turn, Slice)>, ReadError>> + Send;
 }
 
 /// A log whose head stands still.
@@ -225,5 +237,11 @@ pub trait LockedLog: Send {
     fn read(&mut self, after: Position, limit: usize) -> impl Future<Output = Result<Slice, AppendError>> + Send;
 
     /// As [`LogStore::append`], in the transaction that holds the lock; ends it.
+    fn append(self, append: &Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
+}
+
+/// A turn among the writers of a log.
+pub trait Turn: Send {
+    /// As [`LogStore::append`]; passes the turn on when that is done.
     fn append(self, append: &Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 }

@@ -1,12 +1,16 @@
 //! The stores in memory pass the very suites that the real ones pass.
 
-use callboard::contract::{Items, event_handlers, feed, log, parking, process_managers, stopped_managers, views};
+use callboard::contract::{
+    Items, event_handlers, feed, log, parking, process_managers, stopped_managers, turns, views,
+};
 use callboard::memory::{MemoryBus, MemoryEventHandlerStore, MemoryLog, MemoryProcessManagerStore, MemoryProjection};
 use callboard::writer::Tap;
 
 #[tokio::test(start_paused = true)]
 async fn the_log_in_memory_keeps_the_contract_of_every_log() {
     log(async || MemoryLog::new()).await;
+    let one = MemoryLog::new();
+    turns([one.clone(), one]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,7 +65,23 @@ impl<'a> AppendArrays<'a> {
     }
 
     pub(super) async fn call(self, connection: &mut PgConnection, log: &str) -> Result<Appended, sqlx::Error> {
-        let row = sqlx::query(include_str!("../../queries/append.sql"))
+        self.call_by(include_str!("../../queries/append.sql"), connection, log)
+            .await
+    }
+
+    /// The same, and the turn ends with it.
+    pub(super) async fn call_in_turn(self, connection: &mut PgConnection, log: &str) -> Result<Appended, sqlx::Error> {
+        self.call_by(include_str!("../../queries/append_in_turn.sql"), connection, log)
+            .await
+    }
+
+    async fn call_by(
+        self,
+        query: &'static str,
+        connection: &mut PgConnection,
+        log: &str,
+    ) -> Result<Appended, sqlx::Error> {
+        let row = sqlx::query(query)
             .bind(log)
             .bind(self.expected)
             .bind(self.expected_id)

@@ -5,6 +5,7 @@ mod copy;
 mod locked;
 mod read;
 mod rows;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::links::Links;
 
 pub use locked::PgLocked;
 pub(crate) use read::{read_at, read_slice};
+pub use turn::PgTurn;
 
 use append::AppendArrays;
 
@@ -199,6 +201,7 @@ impl LogReader for PgLog {
 
 impl LogStore for PgLog {
     type Locked = PgLocked;
+    type Turn = PgTurn;
 
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
         metrics::counter!("callboard_append_transactions_total", "log" => self.0.name).increment(1);
@@ -213,5 +216,13 @@ impl LogStore for PgLog {
         tokio::time::timeout(self.0.deadline, self.lock_inner())
             .await
             .unwrap_or_else(|_| Err(AppendError::Unavailable("the log's lock wasn't granted in time".into())))
+    }
+
+    async fn take_turn(&self, after: Position, limit: usize) -> Result<Option<(PgTurn, Slice)>, ReadError> {
+        if self.0.inline.is_some() {
+            // Its appends hold the lock across round trips anyway, and know nothing of the turn's connection.
+            return Ok(None);
+        }
+        self.reading(PgTurn::take(self, after, limit)).await.map(Some)
     }
 }

@@ -16,7 +16,19 @@ pub(crate) async fn read_slice(
     after: Position,
     limit: usize,
 ) -> Result<Slice, sqlx::Error> {
-    let mut rows = sqlx::query(include_str!("../../queries/read_events.sql"))
+    let query = include_str!("../../queries/read_events.sql");
+    slice_of(query, connection, log, after, limit).await
+}
+
+/// What a query answers that has the parameters and the columns of `read_events.sql`.
+pub(super) async fn slice_of(
+    query: &'static str,
+    connection: &mut PgConnection,
+    log: &str,
+    after: Position,
+    limit: usize,
+) -> Result<Slice, sqlx::Error> {
+    let mut rows = sqlx::query(query)
         .bind(log)
         .bind(rows::number(after.get()))
         .bind(rows::number(limit as u64).saturating_add(i64::from(after > Position::START)))

@@ -29,7 +29,7 @@ fn stream(name: &str) -> StreamName {
     StreamName::parse(name).expect("a stream name")
 }
 
-fn event(on: &str, version: u64) -> NewEvent {
+pub(super) fn event(on: &str, version: u64) -> NewEvent {
     NewEvent {
         id: Uuid::now_v7(),
         stream: stream(on),
@@ -41,7 +41,7 @@ fn event(on: &str, version: u64) -> NewEvent {
     }
 }
 
-async fn done<S: LogStore>(log: &S, expected: Checkpoint, events: Vec<NewEvent>) -> Checkpoint {
+pub(super) async fn done<S: LogStore>(log: &S, expected: Checkpoint, events: Vec<NewEvent>) -> Checkpoint {
     let append = Append {
         expected,
         events,

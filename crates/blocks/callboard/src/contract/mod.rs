@@ -8,6 +8,7 @@ mod older;
 mod parking;
 mod process_managers;
 mod stopped_managers;
+mod turns;
 mod views;
 
 pub use event_handlers::{ItemsHandler, event_handlers};
@@ -17,4 +18,5 @@ pub use older::{OlderEvent, OlderLog};
 pub use parking::parking;
 pub use process_managers::{Tally, Tell, process_managers};
 pub use stopped_managers::stopped_managers;
+pub use turns::turns;
 pub use views::{Item, ItemEvent, ItemFact, Items, ItemsLog, views};

@@ -11,7 +11,7 @@ use super::lock;
 use crate::event::{Json, Recorded};
 use crate::log::{
     Append, AppendError, Appended, Fingerprint, IdempotencyKey, KnownKey, LockedLog, LogReader, LogStore, ReadError,
-    Slice, StreamEvents,
+    Slice, StreamEvents, Turn,
 };
 use crate::names::{Checkpoint, Position, StreamName, Version};
 
@@ -27,6 +27,7 @@ struct Data {
 pub struct MemoryLog {
     data: Arc<Mutex<Data>>,
     gate: Arc<Gate<()>>,
+    turns: Arc<Gate<()>>,
 }
 
 impl MemoryLog {
@@ -180,6 +181,7 @@ impl LogReader for MemoryLog {
 
 impl LogStore for MemoryLog {
     type Locked = LockedMemoryLog;
+    type Turn = MemoryTurn;
 
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
         let _gate = self.gate.lock().await;
@@ -191,6 +193,15 @@ impl LogStore for MemoryLog {
             log: self.clone(),
             _gate: self.gate.clone().lock_owned().await,
         })
+    }
+
+    async fn take_turn(&self, after: Position, limit: usize) -> Result<Option<(MemoryTurn, Slice)>, ReadError> {
+        let turn = MemoryTurn {
+            log: self.clone(),
+            _turn: self.turns.clone().lock_owned().await,
+        };
+        let slice = self.read(after, limit).await?;
+        Ok(Some((turn, slice)))
     }
 }
 
@@ -207,5 +218,17 @@ impl LockedLog for LockedMemoryLog {
 
     async fn append(self, append: &Append) -> Result<Appended, AppendError> {
         lock(&self.log.data).append(append)
+    }
+}
+
+/// A turn among the writers of a [`MemoryLog`].
+pub struct MemoryTurn {
+    log: MemoryLog,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Turn for MemoryTurn {
+    async fn append(self, append: &Append) -> Result<Appended, AppendError> {
+        self.log.append(append).await
     }
 }

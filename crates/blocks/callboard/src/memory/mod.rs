@@ -12,7 +12,7 @@ mod views;
 pub use bus::{MemoryBus, MemoryConnect, MemoryFeed};
 pub use event_handler::MemoryEventHandlerStore;
 pub use gate::Gate;
-pub use log::{LockedMemoryLog, MemoryLog};
+pub use log::{LockedMemoryLog, MemoryLog, MemoryTurn};
 pub use process_manager::MemoryProcessManagerStore;
 pub use projection::MemoryProjection;
 pub use views::MemoryViews;

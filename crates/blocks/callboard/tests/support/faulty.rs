@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use callboard::log::{
     Append, AppendError, Appended, LockedLog, LogReader, LogStore, NewEvent, ReadError, Slice, Source, StreamEvents,
+    Turn,
 };
-use callboard::memory::{LockedMemoryLog, MemoryLog};
+use callboard::memory::{LockedMemoryLog, MemoryLog, MemoryTurn};
 use callboard::{Checkpoint, Metadata, Position, Recorded, StreamName, Version, to_json};
 use futures::FutureExt;
 use tokio::sync::oneshot;
@@ -22,6 +23,7 @@ pub enum Step {
     ReadStreams,
     Append,
     Lock,
+    Turn,
 }
 
 /// What happens to an append (locked or not).
@@ -305,6 +307,7 @@ impl LogReader for FaultyLog {
 
 impl LogStore for FaultyLog {
     type Locked = Locked;
+    type Turn = InTurn;
 
     async fn append(&self, append: &Append) -> Result<Appended, AppendError> {
         self.through(append, || self.inner.append(append)).await
@@ -316,6 +319,27 @@ impl LogStore for FaultyLog {
             log: self.clone(),
             inner: self.inner.lock().await?,
         })
+    }
+
+    async fn take_turn(&self, after: Position, limit: usize) -> Result<Option<(InTurn, Slice)>, ReadError> {
+        self.meet_read(Step::Turn).await?;
+        let taken = self.inner.take_turn(after, limit).await?;
+        Ok(taken.map(|(inner, slice)| {
+            let log = self.clone();
+            (InTurn { log, inner }, slice)
+        }))
+    }
+}
+
+pub struct InTurn {
+    log: FaultyLog,
+    inner: MemoryTurn,
+}
+
+impl Turn for InTurn {
+    async fn append(self, append: &Append) -> Result<Appended, AppendError> {
+        let Self { log, inner } = self;
+        log.through(append, || inner.append(append)).await
     }
 }
 
