@@ -5,13 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::event::Log;
-use crate::log::{Append, AppendError, Appended, LockedLog, LogStore};
+use crate::log::{Append, AppendError, Appended, LockedLog, LogStore, Turn};
 use crate::receipt::CommandError;
 use crate::subscription::Backoff;
 use crate::writer::Tap;
 use crate::writer::patience::{Patience, STEP_AT_LEAST};
 use crate::writer::run::Writer;
 use crate::writer::settle::Batch;
+use crate::writer::turns::Held;
 
 impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Repeats the very same append until its outcome is definite. Looking into the log would not
@@ -21,15 +22,16 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     pub(super) async fn append_until_definite(
         &mut self,
         append: &Append,
-        locked: Option<S::Locked>,
+        held: Held<S>,
         part: &mut Batch<L>,
         patience: Patience<'_>,
     ) -> Result<Appended, AppendError> {
         let store = self.store.clone();
         let first = Box::pin(async {
-            match locked {
-                Some(locked) => locked.append(append).await,
-                None => store.append(append).await,
+            match held {
+                Held::Nothing => store.append(append).await,
+                Held::Turn(turn) => turn.append(append).await,
+                Held::Lock(locked) => locked.append(append).await,
             }
         });
         let late = CommandError::OutcomeUnknown;

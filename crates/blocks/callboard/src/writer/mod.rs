@@ -16,6 +16,7 @@ mod queue;
 mod run;
 mod settle;
 pub(crate) mod spec;
+mod turns;
 
 pub use fingerprint::fingerprint;
 pub use queue::{Answer, AnyCommand, Commands, Sequence};

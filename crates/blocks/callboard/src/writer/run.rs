@@ -16,6 +16,7 @@ use crate::writer::patience::{Patience, Timely};
 use crate::writer::prepared::Prepared;
 use crate::writer::queue::Commands;
 use crate::writer::settle::Batch;
+use crate::writer::turns::Turns;
 use crate::writer::{Tap, WriterConfig};
 
 /// Decides the commands of one log and appends their events.
@@ -31,6 +32,7 @@ pub struct Writer<L: Log, S, T> {
     /// For reads: `store`, but nothing takes longer than clients wait.
     pub(super) reader: Timely<S>,
     pub(super) requests: mpsc::Receiver<Prepared<L>>,
+    pub(super) turns: Turns,
     ready: watch::Sender<bool>,
 }
 
@@ -48,6 +50,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 config,
                 reader,
                 requests,
+                turns: Turns::default(),
                 ready: watch::Sender::new(false),
             },
             commands,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::event::{Log, Recorded};
-use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Source};
+use crate::log::{Append, AppendError, Appended, KnownKey, LockedLog, LogStore, Slice, Source};
 use crate::names::Position;
 use crate::receipt::{CommandError, Executed, Receipt};
 use crate::writer::Tap;
@@ -19,6 +19,7 @@ use crate::writer::decide::{Decided, Verdict, decide};
 use crate::writer::patience::Patience;
 use crate::writer::prepared::Prepared;
 use crate::writer::run::Writer;
+use crate::writer::turns::Held;
 
 pub(super) type Batch<L> = VecDeque<Prepared<L>>;
 
@@ -67,13 +68,17 @@ enum Why {
 impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     /// Settles every command of a batch. Ends only when each outcome is definite, or (its clients
     /// having been told so) at shutdown.
-    pub(super) async fn settle(&mut self, batch: Batch<L>, shutdown: &CancellationToken) {
+    pub(super) async fn settle(&mut self, mut batch: Batch<L>, shutdown: &CancellationToken) {
         // Counted from when the oldest one was sent: a batch that waited for another one's log gives up sooner.
         let sent = batch.front().map_or_else(Instant::now, |oldest| oldest.request.sent);
         let deadline = sent + self.config.answer_within;
         let patience = Patience { deadline, shutdown };
         // A batch that others outrun all the time gives up, too; later, for the log answers it.
         let outrun_until = patience.for_a_step().max(sent + OUTRUN_FOR);
+        let mut turn = self.take_turn().await;
+        if turn.is_some() {
+            self.join(&mut batch);
+        }
         let mut parts = vec![batch];
         let mut lost = None;
         while let Some(mut part) = parts.pop() {
@@ -84,7 +89,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             let span =
                 tracing::debug_span!("batch", log = L::NAME, commands = part.len(), at = %self.cache.at.position);
             // Boxed, as each step is: they are large, and each future around one would hold it twice.
-            let round = Box::pin(self.round(&mut part, lost, patience));
+            let round = Box::pin(self.round(&mut part, turn.take(), lost, patience));
             match round.instrument(span).await {
                 Round::Settled => {
                     lost = None;
@@ -93,6 +98,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 Round::Again => parts.push(part),
                 Round::Moved(head) => {
                     lost = Some(Lost { head });
+                    self.turns.met_another();
                     metrics::counter!("callboard_writer_conflicts_total", "log" => L::NAME).increment(1);
                     if Instant::now() >= outrun_until {
                         give_up(&mut part, &CommandError::Unavailable);
@@ -117,9 +123,15 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         self.cache.evict();
     }
 
-    async fn round(&mut self, part: &mut Batch<L>, lost: Option<Lost>, patience: Patience<'_>) -> Round {
+    async fn round(
+        &mut self,
+        part: &mut Batch<L>,
+        turn: Option<S::Turn>,
+        lost: Option<Lost>,
+        patience: Patience<'_>,
+    ) -> Round {
+        let mut held = turn.map_or(Held::Nothing, Held::Turn);
         // From the second try on the lock comes first, so that nobody can win the race again.
-        let mut locked = None;
         if let Some(lost) = lost {
             if !lost.is_near(self.cache.at.position) {
                 let followed = Box::pin(self.cache.catch_up(&self.reader));
@@ -128,51 +140,51 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
                 }
             }
             // What has joined the batch is loaded before it: nobody waits for that.
-            if let Err(round) = self.load(part, None, patience).await {
+            if let Err(round) = self.load(part, Held::Nothing, patience).await {
                 return round;
             }
             match patience.briefly(Box::pin(self.lock_at_head())).await {
-                Ok(Some(held)) => locked = Some(held),
+                Ok(Some(locked)) => held = Held::Lock(locked),
                 Ok(None) => return Round::Moved(None),
                 Err(error) => return self.unavailable(&*error, patience).await,
             }
         }
-        let (unreadable, locked) = match self.load(part, locked, patience).await {
+        let (unreadable, held) = match self.load(part, held, patience).await {
             Ok(loaded) => loaded,
             Err(round) => return round,
         };
         let decided = decide(&self.cache, &unreadable, part.make_contiguous(), Timestamp::now());
         if decided.overlay.events.is_empty() && decided.keys.is_empty() {
-            return self.confirm(part, decided, locked.is_some(), patience).await;
+            return self.confirm(part, decided, held, patience).await;
         }
-        self.append(part, decided, locked, patience).await
+        self.append(part, decided, held, patience).await
     }
 
     /// Loads what a batch reads.
     async fn load(
         &mut self,
         part: &mut Batch<L>,
-        locked: Option<S::Locked>,
+        held: Held<S>,
         patience: Patience<'_>,
-    ) -> Result<(Unreadable, Option<S::Locked>), Round> {
+    ) -> Result<(Unreadable, Held<S>), Round> {
         let mut streams = part.iter().flat_map(|prepared| &prepared.reads.streams);
         if streams.all(|(stream, state)| self.cache.has(stream, state.id)) {
-            return Ok((Unreadable::new(), locked));
+            return Ok((Unreadable::new(), held));
         }
         let streams = part.iter().flat_map(|prepared| &prepared.reads.streams);
         let reads: Vec<_> = streams.cloned().collect();
         let loaded = Box::pin(self.cache.load(&self.reader, reads.into_iter()));
-        let loaded = match &locked {
-            // Whoever else wants to append waits for the lock meanwhile.
-            Some(_) => patience.briefly(loaded).await,
-            None => patience.read(loaded, part, &mut self.requests).await,
+        let loaded = match &held {
+            Held::Nothing => patience.read(loaded, part, &mut self.requests).await,
+            // Whoever else wants to append waits meanwhile.
+            Held::Turn(_) | Held::Lock(_) => patience.briefly(loaded).await,
         };
         match loaded {
-            Ok(Some(unreadable)) => Ok((unreadable, locked)),
+            Ok(Some(unreadable)) => Ok((unreadable, held)),
             Ok(None) => Err(Round::Moved(None)),
             Err(error) => {
-                // Nobody else waits for the lock while this one waits for the log.
-                drop(locked);
+                // Nobody else waits while this one waits for the log.
+                drop(held);
                 Err(self.unavailable(&*error, patience).await)
             }
         }
@@ -193,15 +205,18 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         &mut self,
         part: &mut Batch<L>,
         decided: Decided<L>,
-        locked: bool,
+        held: Held<S>,
         patience: Patience<'_>,
     ) -> Round {
-        if !locked {
-            match patience.briefly(Box::pin(self.store.head())).await {
-                Ok(head) if head == self.cache.at => {}
-                Ok(head) => return Round::Moved(Some(head.position)),
-                Err(error) => return self.unavailable(&*error, patience).await,
-            }
+        let head = match held {
+            Held::Lock(_) => Ok(self.cache.at),
+            Held::Turn(turn) => patience.briefly(Box::pin(self.head_in_turn(turn))).await,
+            Held::Nothing => patience.briefly(Box::pin(self.store.head())).await,
+        };
+        match head {
+            Ok(head) if head == self.cache.at => {}
+            Ok(head) => return Round::Moved(Some(head.position)),
+            Err(error) => return self.unavailable(&*error, patience).await,
         }
         answer_all(part, decided.verdicts);
         Round::Settled
@@ -211,7 +226,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
         &mut self,
         part: &mut Batch<L>,
         mut decided: Decided<L>,
-        locked: Option<S::Locked>,
+        held: Held<S>,
         patience: Patience<'_>,
     ) -> Round {
         let append = Append {
@@ -220,7 +235,7 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
             keys: std::mem::take(&mut decided.keys),
         };
         let taken = decided.verdicts.len();
-        match self.append_until_definite(&append, locked, part, patience).await {
+        match self.append_until_definite(&append, held, part, patience).await {
             Ok(Appended::Done { recorded_at }) => {
                 let recorded: Arc<[Recorded]> = append.recorded(recorded_at).collect();
                 let at = recorded.last().map_or(self.cache.at, Recorded::checkpoint);
@@ -263,14 +278,19 @@ impl<L: Log, S: LogStore, T: Tap> Writer<L, S, T> {
     async fn lock_at_head(&mut self) -> Result<Option<S::Locked>, AppendError> {
         let mut locked = self.store.lock().await?;
         let slice = locked.read(self.cache.at.position, PAGE).await?;
+        Ok(self.take_in(slice).then_some(locked))
+    }
+
+    /// Takes in what others have recorded; false where that doesn't bring the cache to the head.
+    pub(super) fn take_in(&mut self, slice: Slice) -> bool {
         if slice.anchor != Some(self.cache.at.event_id) || slice.more {
-            return Ok(None);
+            return false;
         }
         self.cache.follow(&slice.events);
         if !slice.events.is_empty() {
             self.tap.followed(&slice.events.into());
         }
-        Ok(Some(locked))
+        true
     }
 
     /// Nothing was sent: try again until the deadline.

@@ -13,6 +13,7 @@ mod reads;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
 
 use std::time::Duration;
 
