@@ -233,10 +233,17 @@ impl QueueFeed {
         let (before, source) = (taken.len(), messages.len());
         let known = self.recent.as_ref();
         let known = known.and_then(|recent| recent.events_of(self.log, &message.properties));
-        let events = match known {
-            Some(events) => Ok(events),
-            None => message::decode_all(self.log, &message.properties, &message.data),
+        let (events, from) = match known {
+            Some(events) => (Ok(events), "writer"),
+            None => {
+                let decoded = message::decode_all(self.log, &message.properties, &message.data);
+                (decoded, "body")
+            }
         };
+        metrics::counter!(
+            "callboard_feed_messages_total", "log" => self.log, "subscriber" => self.subscriber, "from" => from
+        )
+        .increment(1);
         self.kinds.framed |= events.is_ok() && message::frame::is_frame(&message.properties);
         self.kinds.by_events |= message.exchange.as_str() == self.topology.events();
         match events {

@@ -86,6 +86,25 @@ async fn sixty_four_clients_share_appends_inline() {
 }
 
 #[tokio::test]
+async fn a_process_manager_decodes_nothing_that_the_writer_in_its_process_has_recorded() {
+    let system = System::start(Topology::Brokered).await;
+    let (api, ops) = (&system.api, system.replicas[0].ops);
+    for _ in 0..3 {
+        api.increase("known", 1).send().await.done();
+    }
+    let messages = async |from| {
+        let labels = format!("subscriber=\"low-product-quantity-notification\",from=\"{from}\"");
+        api.metric(ops, "callboard_feed_messages_total", &labels).await
+    };
+    eventually("its queue has brought something", async || {
+        (messages("writer").await + messages("body").await > 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(messages("body").await, 0.0);
+    system.stop().await;
+}
+
+#[tokio::test]
 async fn a_waiting_backlog_is_applied_in_few_transactions() {
     let ground = Ground::new().await;
     // It has a checkpoint already, or it would rebuild.
